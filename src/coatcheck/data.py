@@ -1,0 +1,164 @@
+"""The application's data in one request: read lazily, changed in memory, written as a delta.
+
+Values are decoded when they are first read. A change is found in two ways, so that none is ever lost in silence:
+
+* an assigned or deleted key is a change, always (the last commit of a key wins);
+* a value that was handed out and can be changed in place (a list inside the session) is encoded again when the delta
+  is taken, and written if it is no longer what was read.
+
+A value that cannot be restored exactly is refused where it is assigned, or, if it was put inside a handed-out value,
+when the delta is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from coatcheck.codec import decode, encode
+from coatcheck.typed import TypedView
+from coatcheck.verbs import Change
+
+_FIXED: Final = frozenset({str, int, bool, float, bytes, type(None)})
+_DELETED: Final = object()
+
+
+class Data:
+    """One session's keys as this request sees them."""
+
+    __slots__ = ("_assigned", "_baseline", "_raw", "_taken", "_values", "_views")
+
+    def __init__(self, raw: Mapping[str, bytes]) -> None:
+        """Begin with the keys as the store has them."""
+        self._raw = raw
+        self._values: dict[str, Any] = {}
+        self._baseline: dict[str, bytes] = {}
+        self._taken: dict[str, bytes] = {}
+        self._assigned: set[str] = set()
+        self._views: list[TypedView] = []
+
+    def get(self, key: str) -> Any:
+        """Return a key's value.
+
+        Raises:
+            KeyError: there is no such key.
+        """
+        value = self._values.get(key, self)
+        if value is _DELETED:
+            raise KeyError(key)
+        if value is not self:
+            return value
+        raw = self._raw[key]
+        value = decode(raw)
+        self._values[key] = value
+        if type(value) not in _FIXED:
+            self._baseline[key] = raw
+        return value
+
+    def peek(self, key: str) -> Any:
+        """Return a key's value without watching it; for a reader that makes its own copy.
+
+        Raises:
+            KeyError: there is no such key.
+        """
+        if key in self._values or key not in self._raw:
+            return self.get(key)
+        return decode(self._raw[key])
+
+    def set(self, key: str, value: Any) -> None:
+        """Assign a key.
+
+        Raises:
+            TypeError: *key* is not a string.
+            NotEncodable: the value could not be restored as it is.
+        """
+        if type(key) is not str:
+            raise TypeError(f"session keys are str, not {type(key).__name__}")
+        encode(value, f"session[{key!r}]")
+        self._values[key] = value
+        self._baseline.pop(key, None)
+        self._assigned.add(key)
+
+    def delete(self, key: str) -> None:
+        """Remove a key.
+
+        Raises:
+            KeyError: there is no such key.
+        """
+        if key not in self:
+            raise KeyError(key)
+        self._values[key] = _DELETED
+        self._baseline.pop(key, None)
+        self._assigned.add(key)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the key is there."""
+        value = self._values.get(key, self)  # type: ignore[call-overload]  # any object may be looked for
+        return key in self._raw if value is self else value is not _DELETED
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys: those read first, then those this request added."""
+        for key in self._raw:
+            if self._values.get(key) is not _DELETED:
+                yield key
+        for key, value in self._values.items():
+            if key not in self._raw and value is not _DELETED:
+                yield key
+
+    def __len__(self) -> int:
+        """Count the keys."""
+        return sum(1 for _ in self)
+
+    def typed(self, view: TypedView) -> None:
+        """Watch the fields of a typed object that was made of this data."""
+        self._views.append(view)
+
+    def view(self, kind: type[Any]) -> Any:
+        """Return the typed object of this kind that was made before, if any."""
+        return next((view.target for view in self._views if type(view.target) is kind), None)
+
+    def delta(self) -> Change:
+        """Return what has changed since the data was read or last settled.
+
+        Raises:
+            NotEncodable: something was put inside a handed-out value that could not be restored.
+        """
+        if not self._assigned and not self._baseline and not self._views:
+            return _NO_CHANGE
+        changed: dict[str, bytes] = {}
+        unset: set[str] = set()
+        for key in self._assigned:
+            value = self._values[key]
+            if value is _DELETED:
+                if key in self._raw:
+                    unset.add(key)
+            else:
+                changed[key] = self._taken[key] = encode(value, f"session[{key!r}]")
+        for key, before in self._baseline.items():
+            after = self._taken[key] = encode(self._values[key], f"session[{key!r}]")
+            if after != before:
+                changed[key] = after
+        for view in self._views:
+            changed.update(view.changes())
+        return Change(changed, frozenset(unset - changed.keys()))
+
+    def settled(self, raw: Mapping[str, bytes]) -> None:
+        """Go on from *raw*, the data as the store has it now that the last delta was written.
+
+        Values that were handed out stay the same objects and are compared with what they were when the delta was
+        taken, so that a change made to them meanwhile or later is still found.
+        """
+        self._raw = raw
+        for view in self._views:
+            view.settled()
+        for key in list(self._values):
+            value = self._values[key]
+            if value is _DELETED or type(value) in _FIXED:
+                del self._values[key]
+            elif key in self._taken:
+                self._baseline[key] = self._taken[key]
+        self._taken.clear()
+        self._assigned.clear()
+
+
+_NO_CHANGE: Final = Change({})

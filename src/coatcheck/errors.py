@@ -1,0 +1,239 @@
+"""Everything coatcheck raises, as one tree.
+
+::
+
+    CoatcheckError
+    ├── ConfigurationError        refused at start-up, all faults at once
+    │   └── MissingExtra          an optional dependency is absent; names the command that adds it
+    ├── StoreUnavailable          the store did not answer (503)
+    ├── UnreadableRecord          a newer release wrote this session (503)
+    ├── WrongEventLoop            one AsyncSessions used from two running event loops
+    └── SessionError
+        ├── SignInRequired        the request is not signed in (401)
+        ├── CommitRefused         changes were not saved
+        │   ├── SessionGone       the session ended meanwhile (401)
+        │   └── PrivilegeChanged  its privileges changed meanwhile (409)
+        ├── StaleLogin            everything was signed out while the password was checked (401)
+        ├── SessionLimitReached   the user has all the sessions they may have (409)
+        ├── Contended             a transaction met its deadline (503)
+        ├── NotLoaded             the session was used before it was loaded (500)
+        ├── InsecureTransport     a session cookie over plain http (500)
+        ├── TooLate               the answer's headers have already left (500)
+        ├── TransactionMisuse     a transaction's function was a coroutine (500)
+        └── DataError
+            ├── NotEncodable      a value that could not be restored as it was (500)
+            ├── DataTooLarge      the session's data would pass the policy's limit (413)
+            └── DataMismatch      stored data does not fit the type asked for (500)
+
+Each class has a machine-readable ``code`` and the HTTP ``status`` that adapters answer with. No message ever holds a
+secret, a digest or a datum of a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class CoatcheckError(Exception):
+    """Root of everything that coatcheck raises."""
+
+    code: ClassVar[str] = "coatcheck_error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Session error"
+
+
+class ConfigurationError(CoatcheckError):
+    """Something is set up wrong. All faults are found at once.
+
+    Attributes:
+        faults: one sentence a fault, each saying what is wrong and how to mend it.
+    """
+
+    code = "configuration"
+    title = "Configuration error"
+
+    def __init__(self, faults: Sequence[str] | str) -> None:
+        """Collect the *faults*; a single one may be given as text."""
+        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("\n".join(f"- {fault}" for fault in self.faults) if len(self.faults) > 1 else self.faults[0])
+
+
+class MissingExtra(ConfigurationError):
+    """An optional dependency is not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, what: str, extra: str, package: str) -> None:
+        """Name what was wanted, the package that is absent and the extra that brings it."""
+        self.extra = extra
+        super().__init__(f'{what} needs {package}, which is not installed: pip install "coatcheck[{extra}]"')
+
+
+class StoreUnavailable(CoatcheckError):
+    """The store did not answer; whether a change was made is unknown."""
+
+    code = "store_unavailable"
+    status = 503
+    title = "Sessions are unavailable"
+
+
+class UnreadableRecord(CoatcheckError):
+    """A newer release of coatcheck wrote this session; it was left untouched."""
+
+    code = "unreadable_record"
+    status = 503
+    title = "Sessions are unavailable"
+
+
+class WrongEventLoop(CoatcheckError):
+    """An `AsyncSessions` belongs to the first event loop that uses it."""
+
+    code = "wrong_event_loop"
+
+
+class SessionError(CoatcheckError):
+    """Root of what concerns one session."""
+
+    code = "session_error"
+
+
+class SignInRequired(SessionError):
+    """The request is not signed in.
+
+    Attributes:
+        reason: why not: ``"none"``, ``"expired"``, ``"idle"``, ``"locked"`` or the reason the session ended.
+    """
+
+    code = "sign_in_required"
+    status = 401
+    title = "Sign in to continue"
+
+    def __init__(self, reason: str = "none") -> None:
+        """Keep the *reason* for the answer."""
+        self.reason = reason
+        super().__init__(REASONS.get(reason, REASONS["none"]))
+
+
+REASONS: dict[str, str] = {
+    "none": "You are not signed in.",
+    "expired": "Your session reached its maximum length.",
+    "idle": "Your session ended because it was not used for a while.",
+    "locked": "Your session is locked because it was not used for a while.",
+    "signed_out": "You signed out.",
+    "revoked": "This session was ended on another device or by an administrator.",
+    "evicted": "This session ended because you signed in on another device and reached your limit.",
+    "superseded": "This session was replaced by a newer sign-in.",
+}
+"""What a person is told, by reason. ``absolute`` is told as ``expired``."""
+
+
+class CommitRefused(SessionError):
+    """Changes were not saved; the stored session is as it was."""
+
+    code = "commit_refused"
+    status = 409
+    title = "Your change was not saved"
+
+
+class SessionGone(CommitRefused):
+    """The session ended while this request was under way."""
+
+    code = "session_gone"
+    status = 401
+    title = "Your session has ended"
+
+
+class PrivilegeChanged(CommitRefused):
+    """The session's privileges changed while this request was under way."""
+
+    code = "privilege_changed"
+
+
+class StaleLogin(SessionError):
+    """All of the user's sessions were ended while their password was being checked; check it again."""
+
+    code = "stale_login"
+    status = 401
+    title = "Sign in again"
+
+
+class SessionLimitReached(SessionError):
+    """The user already has as many sessions as the policy allows, and the policy rejects a further one."""
+
+    code = "session_limit_reached"
+    status = 409
+    title = "Too many sessions"
+
+
+class Contended(SessionError):
+    """A transaction was retried until its deadline and never won."""
+
+    code = "contended"
+    status = 503
+    title = "Too busy to save your change"
+
+
+class NotLoaded(SessionError):
+    """The session was used before it was loaded."""
+
+    code = "not_loaded"
+
+
+class InsecureTransport(SessionError):
+    """A session would have travelled over plain http."""
+
+    code = "insecure_transport"
+
+
+class TooLate(SessionError):
+    """The answer's headers have left, so the browser cannot be given another ticket."""
+
+    code = "too_late"
+
+
+class TransactionMisuse(SessionError):
+    """A transaction's function was a coroutine function; it must be a plain one, because it may run again."""
+
+    code = "transaction_misuse"
+
+
+class DataError(SessionError):
+    """Root of what concerns the application's data in a session."""
+
+    code = "data_error"
+
+
+class NotEncodable(DataError, TypeError):
+    """A value has a type that could not be restored as it was."""
+
+    code = "not_encodable"
+
+
+class DataTooLarge(DataError):
+    """The session's data would pass the policy's limit.
+
+    Attributes:
+        size: bytes that the data would take.
+        limit: bytes that the policy allows.
+        largest: the three largest keys with their sizes in bytes, largest first.
+    """
+
+    code = "data_too_large"
+    status = 413
+    title = "Too much to remember"
+
+    def __init__(self, size: int, limit: int, largest: Sequence[tuple[str, int]]) -> None:
+        """Name the sizes; keys are named, values never."""
+        self.size, self.limit, self.largest = size, limit, tuple(largest)
+        keys = ", ".join(f"{key!r} {count} bytes" for key, count in self.largest)
+        super().__init__(
+            f"session data would be {size} bytes and the policy's data_limit is {limit}; the largest keys are {keys}. "
+            "Keep large objects in your database and their ids in the session."
+        )
+
+
+class DataMismatch(DataError):
+    """Stored data does not fit the type that was asked for."""
+
+    code = "data_mismatch"

@@ -1,0 +1,124 @@
+"""What every part of the manager shares: the store, the policy, the clock, randomness and the listeners."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from coatcheck import tokens
+from coatcheck.devices import Describe
+from coatcheck.events import Detail, Event, Listener
+from coatcheck.model import Device, Millis, Tombstone
+from coatcheck.policy import Policy
+from coatcheck.runtime import Runtime
+from coatcheck.state import Visit
+from coatcheck.stores.contract import Store
+
+_log = logging.getLogger("coatcheck")
+
+DRIFT_ALARM: Millis = 2000
+"""A worker's clock this far from the store's, in milliseconds, raises ``store.clock_drift``."""
+
+
+class PendingLogout(Struct, frozen=True):
+    """A sign-out that the store did not answer; kept until it does, in a bounded queue of this process."""
+
+    id: str
+    presented: bytes
+
+    def __repr__(self) -> str:
+        """Show the public handle, never the digest."""
+        return f"PendingLogout(id={self.id!r})"
+
+
+class Core:
+    """The manager's collaborators. Built once for each `AsyncSessions` or `Sessions`."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        policy: Policy,
+        tenant: str,
+        clock: Callable[[], float],
+        random: tokens.Randomness,
+        listeners: Sequence[Listener],
+        runtime: Runtime,
+        describe: Describe,
+    ) -> None:
+        """Keep the collaborators; nothing is opened."""
+        self.store = store
+        self.policy = policy
+        self.tenant = tenant
+        self.random = random
+        self.runtime = runtime
+        self.listeners = list(listeners)
+        self.pending: deque[PendingLogout] = deque(maxlen=1000)
+        self.offset: Millis = 0
+        self.next_sweep: Millis = 0
+        self._clock = clock
+        self._describe = describe
+        self._key: bytes | None = None
+
+    def now(self) -> Millis:
+        """Return the time as the store sees it, in milliseconds since the Unix epoch."""
+        return int(self._clock() * 1000) + self.offset
+
+    def emit(
+        self, name: str, *, session_id: str | None = None, user_id: str | None = None, **details: Detail
+    ) -> None:
+        """Tell the listeners; what they raise is logged and breaks nothing."""
+        event = Event(
+            name=name, at=self.now(), session_id=session_id, user_id=user_id, tenant=self.tenant, details=details
+        )
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except Exception:
+                _log.exception("a listener failed on %s", name)
+
+    def emit_end(self, tombstone: Tombstone) -> None:
+        """Tell that a session is over, under the name that its reason has."""
+        names = {"absolute": "session.expired", "idle": "session.abandoned"}
+        facts: dict[str, Detail] = {"signed_in": tombstone.user_id is not None, "had_data": tombstone.had_data}
+        if tombstone.reason not in names:
+            facts["reason"] = tombstone.reason
+        self.emit(
+            names.get(tombstone.reason, "session.ended"),
+            session_id=tombstone.id,
+            user_id=tombstone.user_id,
+            **facts,
+        )
+
+    async def key(self) -> bytes:
+        """Return the store's own key, asked for once."""
+        if self._key is None:
+            self._key = await self.store.key()
+        return self._key
+
+    async def mint(self, user_id: str | None) -> tokens.Ticket:
+        """Make a ticket whose id carries the owner's tag."""
+        if user_id is None:
+            return tokens.mint(self.random)
+        return tokens.mint(self.random, tag=tokens.user_tag(await self.key(), user_id, tenant=self.tenant))
+
+    def digest(self, ticket: tokens.Ticket) -> bytes:
+        """Return what the store may know of a ticket's secret."""
+        return tokens.digest(ticket, tenant=self.tenant)
+
+    async def device(self, visit: Visit) -> Device | None:
+        """Describe the browser behind a visit; ``None`` when nothing is known of it."""
+        if visit.user_agent is None and visit.address is None:
+            return None
+        browser, system = self._describe(visit.user_agent) if visit.user_agent else (None, None)
+        agent_hash = tokens.keyed_hash(await self.key(), "user-agent", visit.user_agent) if visit.user_agent else b""
+        return Device(
+            browser=browser,
+            system=system,
+            agent_hash=agent_hash,
+            first_address=visit.address,
+            last_address=visit.address,
+        )

@@ -1,0 +1,94 @@
+"""From a cookie's value to a session: at most one read, and none for what cannot be a ticket."""
+
+from __future__ import annotations
+
+from coatcheck import tokens
+from coatcheck.data import Data
+from coatcheck.errors import StoreUnavailable, UnreadableRecord
+from coatcheck.lifecycle import Holder, Verdict, judge
+from coatcheck.manager.core import Core
+from coatcheck.manager.ending import retry_pending
+from coatcheck.model import Damaged, Found, FromTheFuture, Record
+from coatcheck.state import NOWHERE, State, Visit
+
+
+async def load(core: Core, token: str | None, visit: Visit = NOWHERE) -> State:
+    """Return what *token* opens; a visitor without a session when it opens nothing.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+        UnreadableRecord: a newer release wrote the session.
+    """
+    state = accept(core, token, visit)
+    if state.ticket is not None:
+        await fill(state)
+    return state
+
+
+def accept(core: Core, token: str | None, visit: Visit = NOWHERE) -> State:
+    """Read the ticket's shape and ask nobody; `fill` does the rest."""
+    state = State(core, visit)
+    state.presented = token is not None or visit.rejected is not None
+    if visit.rejected is not None:
+        core.emit("cookie.rejected", why=visit.rejected)
+    elif token is not None:
+        state.ticket = tokens.parse(token)
+        if state.ticket is None:
+            core.emit("cookie.rejected", why="malformed")
+    return state
+
+
+async def fill(state: State) -> None:
+    """Ask the store for the ticket's record and judge it."""
+    core, ticket = state.core, state.ticket
+    if ticket is None:
+        return
+    core.runtime.enter()
+    try:
+        if core.pending:
+            await retry_pending(core)
+        found = (await core.store.find((ticket.id,)))[0]
+    except StoreUnavailable as fault:
+        core.emit("store.unavailable", error=type(fault).__name__)
+        raise
+    _report(core, found)
+    state.judgement = judge(found, core.digest(ticket), core.policy, core.now())
+    if isinstance(found, Record) and state.judgement.holder is not Holder.NOBODY:
+        state.record = found
+    if state.judgement.verdict is Verdict.LIVE and state.record is not None:
+        state.data = Data(state.record.data)
+        state.current = successor_of(state.record, ticket) if state.judgement.holder is Holder.WAITING else ticket
+    elif found is None:
+        core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
+    if state.judgement.theft:
+        await _suspect(state)
+
+
+def successor_of(record: Record, ticket: tokens.Ticket) -> tokens.Ticket:
+    """Return the ticket that follows *ticket*: the same for every request that still holds the old one."""
+    return tokens.Ticket(record.id, tokens.successor(ticket.secret, record.successor_nonce or b""))
+
+
+def _report(core: Core, found: Found) -> None:
+    if isinstance(found, Damaged):
+        core.emit("session.record_damaged", session_id=found.id, why=found.why)
+    elif isinstance(found, FromTheFuture):
+        core.emit("session.record_unreadable", session_id=found.id, schema=found.schema)
+        raise UnreadableRecord(
+            f"session {found.id} has format {found.schema}, which a newer release of coatcheck wrote; "
+            "finish the upgrade on this machine"
+        )
+
+
+async def _suspect(state: State) -> None:
+    """Tell of a replaced secret that came back, and end its session if the policy says so."""
+    core, record = state.core, state.record
+    if record is None:
+        return
+    ends = core.policy.on_theft == "end"
+    tombstone = await core.store.end(record.id, reason="revoked", now=core.now()) if ends else None
+    core.emit(
+        "session.theft_suspected", session_id=record.id, user_id=record.user_id, ended=tombstone is not None
+    )
+    if tombstone is not None:
+        core.emit_end(tombstone)

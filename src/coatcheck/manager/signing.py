@@ -1,0 +1,214 @@
+"""Signing in, and a new secret for a new privilege: each holds from the moment it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coatcheck.data import Data
+from coatcheck.errors import ConfigurationError, SessionGone, SessionLimitReached, SignInRequired, StaleLogin
+from coatcheck.lifecycle import Cookie, Verdict, deadlines
+from coatcheck.manager.core import Core
+from coatcheck.manager.saving import HELD, check_size, refused
+from coatcheck.model import Millis, Record
+from coatcheck.state import State
+from coatcheck.tokens import Ticket, new_secret
+from coatcheck.verbs import Change, Created, Grant, NotCreated, Refusal, Replacing, Rotation
+
+
+class Credentials:
+    """What a sign-in says of the user; checked and brought into one form."""
+
+    __slots__ = ("aal", "amr", "epoch", "remember", "roles", "user_id")
+
+    def __init__(
+        self,
+        core: Core,
+        user_id: str,
+        *,
+        epoch: int | None,
+        roles: Sequence[str] | None,
+        remember: bool | None,
+        amr: Sequence[str],
+        aal: int | None,
+    ) -> None:
+        """Check the arguments of ``login``."""
+        self.user_id = checked_user(user_id)
+        self.epoch = epoch
+        self.roles = checked_roles(core.policy.default_roles if roles is None else roles)
+        if remember and not core.policy.allow_remember:
+            raise ConfigurationError(
+                "login(remember=True) needs a policy with allow_remember=True; this one refuses remembered sign-ins"
+            )
+        self.remember = remember
+        self.amr = tuple(amr)
+        highest = core.policy.aal
+        if remember and highest is not None:
+            highest = min(highest, 1)
+        self.aal = highest if aal is None else aal if highest is None else min(aal, highest)
+
+    @property
+    def lifetime(self) -> str:
+        """Which of the policy's lifetimes the session gets."""
+        return "remember_me" if self.remember else "default"
+
+
+def checked_user(user_id: str) -> str:
+    """Refuse what cannot name a user.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it is empty, longer than 255 characters, or holds a NUL.
+    """
+    if not isinstance(user_id, str):
+        raise TypeError(f"user_id must be str, not {type(user_id).__name__}; write str(user.id)")
+    if not user_id or len(user_id) > 255 or "\0" in user_id:
+        raise ValueError("user_id must have 1 to 255 characters and no NUL")
+    user_id.encode()
+    return user_id
+
+
+def checked_roles(roles: Sequence[str]) -> tuple[str, ...]:
+    """Return roles sorted and without repeats.
+
+    Raises:
+        TypeError: one text was given instead of a list of them, or something that is not text.
+    """
+    if isinstance(roles, str) or not all(isinstance(role, str) and role for role in roles):
+        raise TypeError(f'roles must be a list of names, such as ["editor"], not {type(roles).__name__}')
+    return tuple(sorted(set(roles)))
+
+
+async def login(state: State, credentials: Credentials) -> None:
+    """Sign a user in: a new id and secret, the old ticket dead, the limit held, all in one atomic step.
+
+    Raises:
+        InsecureTransport: the request came over plain http from a host that is not local.
+        TooLate: the headers have left, or this is a snapshot.
+        StaleLogin: everything of this user was ended after the epoch was read.
+        SessionLimitReached: the policy rejects one more session.
+        StoreUnavailable: the store did not answer.
+    """
+    state.look()
+    state.may_change_ticket("login")
+    state.may_write()
+    core = state.core
+    core.runtime.enter()
+    if not _same_owner(state, credentials.user_id):
+        state.data = Data({})
+    change = state.data.delta()
+    replacing = _replacing(state, credentials.user_id, change)
+    check_size(core, state.record.data if replacing and replacing.carry and state.record else {}, change, None)
+    epoch = await core.store.epoch(credentials.user_id) if credentials.epoch is None else credentials.epoch
+    ticket, now = await core.mint(credentials.user_id), core.now()
+    record = await _record(state, credentials, ticket, change, now)
+    answer = await core.store.create(
+        record,
+        now=now,
+        limit=core.policy.limit,
+        epoch=epoch,
+        replacing=replacing,
+        max_bytes=core.policy.data_limit,
+    )
+    if not isinstance(answer, Created):
+        _not_created(core, credentials.user_id, answer)
+        return
+    state.becomes(answer.record, HELD, ticket)
+    state.data.settled(answer.record.data)
+    state.cookie = Cookie.SEND
+    core.emit(
+        "session.created",
+        session_id=record.id,
+        user_id=record.user_id,
+        by="login",
+        lifetime=record.lifetime,
+    )
+    for tombstone in answer.ended:
+        core.emit_end(tombstone)
+
+
+def _same_owner(state: State, user_id: str) -> bool:
+    """Whether the session at hand is nobody's or this user's; another user's data never moves."""
+    held = state.judgement.verdict in (Verdict.LIVE, Verdict.LOCKED)
+    return not held or state.record is None or state.record.user_id in (None, user_id)
+
+
+def _replacing(state: State, user_id: str, change: Change) -> Replacing | None:
+    """Say which session this sign-in ends, and whether its data moves to the new one."""
+    record = state.record
+    if record is None or state.judgement.reason == "superseded":
+        return None
+    held = state.judgement.verdict in (Verdict.LIVE, Verdict.LOCKED)
+    return Replacing(id=record.id, carry=held and _same_owner(state, user_id), unset=change.unset)
+
+
+async def _record(
+    state: State, credentials: Credentials, ticket: Ticket, change: Change, now: Millis
+) -> Record:
+    core = state.core
+    idle, absolute = deadlines(core.policy.span(credentials.lifetime), now)
+    return Record(
+        id=ticket.id,
+        secret_digest=core.digest(ticket),
+        created_at=now,
+        last_seen_at=now,
+        idle_expires_at=idle,
+        expires_at=absolute,
+        rotated_at=now,
+        confirmed_at=now,
+        user_id=credentials.user_id,
+        roles=credentials.roles,
+        auth_time=now,
+        amr=credentials.amr,
+        aal=credentials.aal,
+        locks=core.policy.on_idle == "lock",
+        lifetime=credentials.lifetime,
+        persistent=core.policy.persistent if credentials.remember is None else credentials.remember,
+        tenant=core.tenant,
+        device=await core.device(state.visit),
+        data=dict(change.set),
+    )
+
+
+def _not_created(core: Core, user_id: str, answer: NotCreated) -> None:
+    if answer is NotCreated.STALE_EPOCH:
+        core.emit("login.refused", user_id=user_id, why="stale_epoch")
+        raise StaleLogin("all sessions of this user were ended while their password was checked; check it again")
+    if answer is NotCreated.LIMIT:
+        core.emit("login.refused", user_id=user_id, why="limit")
+        raise SessionLimitReached(f"the policy allows {core.policy.max_sessions} sessions for one user")
+    raise SessionGone("the new session's id was taken; sign in again")
+
+
+async def rotate(state: State, grant: Grant | None = None) -> None:
+    """Give the session a new secret because its privilege changed; the old one is dead when this returns.
+
+    Raises:
+        SignInRequired: there is no live session.
+        SessionGone: it ended, or another request changed its ticket, meanwhile.
+        PrivilegeChanged: its privileges changed meanwhile.
+        TooLate: the headers have left, or this is a snapshot.
+    """
+    state.look()
+    state.may_change_ticket("rotate")
+    record, core = state.live, state.core
+    if record is None:
+        raise SignInRequired(state.judgement.reason or "none")
+    core.runtime.enter()
+    change, now = state.data.delta(), core.now()
+    check_size(core, record.data, change, record)
+    ticket = Ticket(record.id, new_secret(core.random))
+    answer = await core.store.rotate(
+        record.id,
+        generation=record.generation,
+        rotation=Rotation(replaces=record.secret_digest, secret_digest=core.digest(ticket), at=now, grant=grant),
+        change=change,
+        now=now,
+        max_bytes=core.policy.data_limit,
+    )
+    if isinstance(answer, Refusal):
+        refused(state, answer, change)
+        return
+    state.becomes(answer, HELD, ticket)
+    state.data.settled(answer.data)
+    state.cookie = Cookie.SEND
+    core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by="privilege")

@@ -1,0 +1,101 @@
+"""Removing what is over, in small batches, by one worker at a time, without anybody asking."""
+
+from __future__ import annotations
+
+import random
+from typing import cast
+
+from msgspec import Struct
+
+from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.manager.core import Core
+from coatcheck.manager.ending import retry_pending, tell
+from coatcheck.model import Millis
+from coatcheck.stores.contract import Capability, Leases, Sweeps
+
+BATCH = 200
+"""Sessions that one atomic step of the store sweeps, so that requests are never held up for long."""
+
+BATCHES = 50
+"""Batches that one unasked sweep does at most; what is left waits for the next."""
+
+_JITTER = random.Random()  # noqa: S311 - spreads workers in time; nothing secret hangs on it
+
+
+class Swept(Struct, frozen=True, kw_only=True):
+    """What a sweep removed: sessions the absolute clock ended, and sessions the idle clock ended."""
+
+    expired: int = 0
+    abandoned: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.expired + self.abandoned
+
+
+async def sweep(core: Core, *, batches: int | None = None) -> Swept:
+    """Turn expired sessions into tombstones and forget old tombstones, until nothing is left or *batches* are done.
+
+    Raises:
+        ConfigurationError: the store cannot sweep.
+        StoreUnavailable: the store did not answer.
+    """
+    core.runtime.enter()
+    if Capability.SWEEP not in core.store.traits.capabilities:
+        raise ConfigurationError(f"the {core.store.traits.name} store cannot sweep; it expires sessions by itself")
+    store = cast("Sweeps", core.store)
+    expired = abandoned = 0
+    while batches is None or batches > 0:
+        now = core.now()
+        ended = await store.sweep(
+            now=now,
+            limit=BATCH,
+            forget_before=now - core.policy.keep_ended_ms,
+            max_ended=core.policy.max_ended,
+        )
+        tell(core, ended)
+        by_clock = sum(1 for tombstone in ended if tombstone.reason == "absolute")
+        expired, abandoned = expired + by_clock, abandoned + len(ended) - by_clock
+        if len(ended) < BATCH:
+            break
+        batches = None if batches is None else batches - 1
+        await core.runtime.pause(0)
+    return Swept(expired=expired, abandoned=abandoned)
+
+
+async def sweep_if_due(core: Core, holder: str) -> Swept | None:
+    """Sweep if this process's interval is over and no other worker holds the lease; bounded."""
+    every, now = core.policy.sweep_ms, core.now()
+    if every is None or now < core.next_sweep or Capability.SWEEP not in core.store.traits.capabilities:
+        return None
+    core.next_sweep = now + every
+    return await _sweep_in_turn(core, holder, every)
+
+
+async def sweep_for_ever(core: Core, holder: str) -> None:
+    """Sweep at jittered intervals, and try unanswered sign-outs again, until cancelled. Outages are told and survived."""
+    while core.policy.sweep_ms is not None:
+        await core.runtime.pause(pause_seconds(core.policy.sweep_ms))
+        try:
+            if core.pending:
+                await retry_pending(core)
+            if Capability.SWEEP in core.store.traits.capabilities:
+                await _sweep_in_turn(core, holder, core.policy.sweep_ms)
+        except StoreUnavailable as fault:
+            core.emit("store.unavailable", error=type(fault).__name__)
+
+
+def pause_seconds(every: Millis) -> float:
+    """Return an interval in seconds, a tenth shorter or longer by chance, so that workers do not march in step."""
+    return every / 1000 * _JITTER.uniform(0.9, 1.1)
+
+
+async def _sweep_in_turn(core: Core, holder: str, every: Millis) -> Swept | None:
+    """Sweep, bounded, unless another worker holds the lease; ``None`` then."""
+    core.runtime.enter()
+    if Capability.LEASE in core.store.traits.capabilities:
+        store, now = cast("Leases", core.store), core.now()
+        if not await store.lease("sweep", holder=holder, now=now, until=now + every * 9 // 10):
+            return None
+    return await sweep(core, batches=BATCHES)

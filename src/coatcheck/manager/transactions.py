@@ -1,0 +1,101 @@
+"""Compare-and-set with retry, for changes that depend on what is there."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections.abc import Callable, MutableMapping
+from typing import Any, TypeVar
+
+from coatcheck.data import Data
+from coatcheck.durations import Duration, to_millis
+from coatcheck.errors import Contended, PrivilegeChanged, SessionGone, TransactionMisuse
+from coatcheck.manager.core import Core
+from coatcheck.manager.saving import check_size, refused, save
+from coatcheck.mapping import Keys
+from coatcheck.model import Record, replace
+from coatcheck.state import State
+from coatcheck.transitions import merged
+from coatcheck.verbs import Refusal
+
+T = TypeVar("T")
+Changer = Callable[[MutableMapping[str, Any]], T]
+
+_JITTER = random.Random()  # noqa: S311 - spreads retries in time; nothing secret hangs on it
+
+
+async def transact(core: Core, session_id: str, change: Changer[T], deadline: Duration) -> T:
+    """Run *change* on a session's data and commit it if nobody else committed meanwhile; else run it again.
+
+    Raises:
+        SessionGone: there is no such live session.
+        Contended: the deadline passed.
+        TransactionMisuse: *change* is a coroutine function.
+    """
+    result, _ = await _transact(core, session_id, None, change, deadline)
+    return result
+
+
+async def transact_session(state: State, change: Changer[T], deadline: Duration) -> T:
+    """Do as `transact` for the session of this request: what it changed before is committed first."""
+    await save(state)
+    record = state.live
+    if record is None:
+        raise SessionGone("there is no session to change; sign in, or store something first")
+    result, after = await _transact(state.core, record.id, record.generation, change, deadline)
+    state.record = after
+    state.data = Data(after.data)
+    return result
+
+
+async def _transact(
+    core: Core, session_id: str, generation: int | None, change: Changer[T], deadline: Duration
+) -> tuple[T, Record]:
+    if inspect.iscoroutinefunction(change):
+        raise TransactionMisuse("a transaction's function is a plain one, because it may run again; await nothing in it")
+    core.runtime.enter()
+    until = core.runtime.elapsed() + to_millis(deadline) / 1000
+    async with core.runtime.turn(session_id):
+        tries = 0
+        while True:
+            attempt = await _attempt(core, session_id, generation, change)
+            if attempt is not None:
+                return attempt
+            tries += 1
+            if core.runtime.elapsed() >= until:
+                raise Contended(f"{tries} tries lost to other requests; nothing was saved")
+            await core.runtime.pause(_JITTER.uniform(0, min(0.05, 0.001 * 2**tries)))
+
+
+async def _attempt(
+    core: Core, session_id: str, generation: int | None, change: Changer[T]
+) -> tuple[T, Record] | None:
+    """Try once; ``None`` when somebody else was first."""
+    found = (await core.store.find((session_id,)))[0]
+    now = core.now()
+    if not isinstance(found, Record) or found.dead_at(now) is not None:
+        raise SessionGone("there is no such live session; nothing was saved")
+    if generation is not None and found.generation != generation:
+        raise PrivilegeChanged("this session's privileges changed meanwhile; nothing was saved")
+    data = Data(found.data)
+    result = change(Keys(data))
+    delta = data.delta()
+    if not delta:
+        return result, found
+    check_size(core, found.data, delta, found)
+    answer = await core.store.commit(
+        found.id,
+        generation=found.generation,
+        change=delta,
+        now=now,
+        expect_version=found.version,
+        max_bytes=core.policy.data_limit,
+    )
+    if answer is Refusal.CONFLICT or (answer is Refusal.GENERATION and generation is None):
+        return None
+    if isinstance(answer, Refusal):
+        state = State(core)
+        state.record = found
+        refused(state, answer, delta)
+        raise SessionGone("nothing was saved")
+    return result, replace(found, data=merged(found.data, delta), version=answer)

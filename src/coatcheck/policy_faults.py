@@ -1,0 +1,112 @@
+"""Everything that can be wrong with a policy, found at once and said with its remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from coatcheck.durations import to_millis, to_text
+from coatcheck.model import Millis
+from coatcheck.verbs import AtLimit
+
+if TYPE_CHECKING:
+    from coatcheck.policy import Policy
+
+COOKIE_CAP: Final[Millis] = 400 * 86_400_000
+"""Browsers cut a cookie's life to 400 days (RFC 6265bis, section 5.5), in milliseconds."""
+
+_REQUIRED: Final = ("rotation_grace", "keep_ended")
+_OPTIONAL: Final = (
+    "idle_timeout",
+    "absolute_timeout",
+    "remember_idle_timeout",
+    "remember_absolute_timeout",
+    "touch_every",
+    "rotate_every",
+    "sweep_every",
+)
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "on_theft": ("refuse", "end"),
+    "on_idle": ("end", "lock"),
+    "at_limit": get_args(AtLimit),
+}
+
+
+def faults_of(policy: Policy) -> list[str]:
+    """Return one sentence for each fault; an empty list when the policy can work."""
+    faults, read = [], dict[str, Millis | None]()
+    for name in (*_REQUIRED, *_OPTIONAL):
+        value: Any = getattr(policy, name)
+        try:
+            read[name] = None if value is None and name in _OPTIONAL else to_millis(value)
+        except ValueError as fault:
+            faults.append(f"{name}: {fault}")
+    faults.extend(_choices(policy))
+    faults.extend(_numbers(policy))
+    if len(read) == len(_REQUIRED) + len(_OPTIONAL):
+        for prefix in ("", "remember_") if policy.allow_remember else ("",):
+            faults.extend(_clocks(policy, read, prefix))
+        faults.extend(_rotation(read))
+    return faults
+
+
+def _choices(policy: Policy) -> Iterator[str]:
+    for name, allowed in _CHOICES.items():
+        value = getattr(policy, name)
+        if value not in allowed:
+            yield f"{name}={value!r} is not known; choose one of {', '.join(map(repr, allowed))}"
+    rule: Any = policy.renew_when
+    if rule != "active":
+        try:
+            percent = re.fullmatch(r"(\d{1,3})%", rule, re.ASCII)
+            if percent and not 1 <= int(percent[1]) <= 100:
+                yield f"renew_when={rule!r} must lie between 1% and 100%"
+            elif not percent:
+                to_millis(rule)
+        except (TypeError, ValueError):
+            yield f'renew_when={rule!r} is not known; write "active", a share such as "25%" or a time such as "1h"'
+
+
+def _numbers(policy: Policy) -> Iterator[str]:
+    for name, least in (("max_sessions", 1), ("aal", 0), ("max_ended", 0), ("data_warning", 0), ("data_limit", 1)):
+        value: Any = getattr(policy, name)
+        if value is None and name in ("max_sessions", "aal"):
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            yield f"{name}={value!r} must be a whole number of at least {least}"
+        elif name == "aal" and value > 3:
+            yield f"aal={value!r} must be 0, 1, 2 or 3 (NIST SP 800-63B)"
+    roles: Any = policy.default_roles
+    if not isinstance(roles, tuple) or not all(isinstance(role, str) and role for role in roles):
+        yield f'default_roles={roles!r} must be a tuple of names, such as ("user",)'
+    if isinstance(policy.data_warning, int) and isinstance(policy.data_limit, int):
+        if policy.data_warning > policy.data_limit:
+            yield f"data_warning={policy.data_warning} lies above data_limit={policy.data_limit}; lower it"
+
+
+def _clocks(policy: Policy, read: dict[str, Millis | None], prefix: str) -> Iterator[str]:
+    idle, absolute = read[f"{prefix}idle_timeout"], read[f"{prefix}absolute_timeout"]
+    touch = read["touch_every"]
+    if idle is None and absolute is None:
+        yield f"{prefix}idle_timeout and {prefix}absolute_timeout are both None, so sessions would never end; set one"
+    for name, value in ((f"{prefix}idle_timeout", idle), (f"{prefix}absolute_timeout", absolute)):
+        if value is not None and value < 1000:
+            yield f"{name} is {to_text(value)}; a session must live for at least a second"
+        if value is not None and value > COOKIE_CAP:
+            yield f"{name} is {to_text(value)}; browsers keep cookies for 400 days at most, so choose at most 400d"
+    if idle is not None and absolute is not None and idle > absolute:
+        yield (
+            f"{prefix}idle_timeout ({to_text(idle)}) is longer than {prefix}absolute_timeout ({to_text(absolute)}) "
+            "and would never end a session; shorten it"
+        )
+    if touch is not None and idle is not None and touch >= idle:
+        yield f"touch_every ({to_text(touch)}) must be shorter than {prefix}idle_timeout ({to_text(idle)})"
+    if policy.on_idle == "lock" and absolute is None:
+        yield 'on_idle="lock" needs an absolute timeout, or a locked session would be kept for ever'
+
+
+def _rotation(read: dict[str, Millis | None]) -> Iterator[str]:
+    every, grace = read["rotate_every"], read["rotation_grace"] or 0
+    if every is not None and grace >= every:
+        yield f"rotation_grace ({to_text(grace)}) must be shorter than rotate_every ({to_text(every)})"

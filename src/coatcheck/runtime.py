@@ -1,0 +1,90 @@
+"""What the manager's one body needs of the world it runs in: turns, pauses, and to know its event loop.
+
+The body is ``async def`` and is driven in two ways. Under asyncio it is awaited; in blocking applications `finish`
+runs it to its end in one step, which works because nothing it awaits there ever suspends. What would differ between
+the two worlds is behind `Runtime`: `BlockingRuntime` here, `AsyncRuntime` in ``coatcheck.runtime_async``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never really suspends to its end, in the caller's thread.
+
+    Raises:
+        RuntimeError: it did suspend, which means that a networked or asyncio-only store was given to `Sessions`.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # a generator's return value is untyped
+    finally:
+        coroutine.close()
+    raise RuntimeError("a store suspended under the blocking Sessions; give it a store that declares blocking=True")
+
+
+class Runtime(Protocol):
+    """The world a manager runs in."""
+
+    def enter(self) -> None:
+        """Check that this is the world the manager belongs to.
+
+        Raises:
+            WrongEventLoop: another event loop, still running, has used it before.
+        """
+        ...
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn that one caller in this process has at a time, by *name*."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Let *seconds* pass; 0 lets others run."""
+        ...
+
+    def elapsed(self) -> float:
+        """Return seconds on a clock that only moves forward, for deadlines."""
+        ...
+
+
+class BlockingRuntime:
+    """Threads: a turn is a lock, a pause is a sleep."""
+
+    def __init__(self) -> None:
+        """Begin with no turns taken."""
+        self._guard = threading.Lock()
+        self._turns: dict[str, tuple[threading.Lock, int]] = {}
+
+    def enter(self) -> None:
+        """Accept any thread."""
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Hold the lock of *name*, kept only while somebody wants it."""
+        with self._guard:
+            lock, waiting = self._turns.get(name, (threading.Lock(), 0))
+            self._turns[name] = (lock, waiting + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, waiting = self._turns.pop(name)
+                if waiting > 1:
+                    self._turns[name] = (lock, waiting - 1)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep in the caller's thread."""
+        time.sleep(seconds)
+
+    def elapsed(self) -> float:
+        """Return `time.monotonic`."""
+        return time.monotonic()

@@ -1,0 +1,56 @@
+"""The asyncio side of `coatcheck.runtime.Runtime`. The only module of the manager that imports asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from coatcheck.errors import WrongEventLoop
+
+
+class AsyncRuntime:
+    """One event loop: a turn is an `asyncio.Lock`, a pause is an `asyncio.sleep`."""
+
+    def __init__(self) -> None:
+        """Belong to nobody yet."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    def enter(self) -> None:
+        """Belong to the running loop, unless an earlier one is still running.
+
+        A loop that was closed gives way, so that test suites which make a loop for each test work.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None and self._loop.is_running():
+            raise WrongEventLoop(
+                "this AsyncSessions belongs to another event loop that is still running; make one AsyncSessions for "
+                "each event loop, or use the blocking Sessions in threads"
+            )
+        self._loop = loop
+        self._turns.clear()
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Hold the lock of *name*, kept only while somebody wants it."""
+        lock, waiting = self._turns.get(name, (asyncio.Lock(), 0))
+        self._turns[name] = (lock, waiting + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._turns.pop(name)
+            if waiting > 1:
+                self._turns[name] = (lock, waiting - 1)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep without holding up the loop."""
+        await asyncio.sleep(seconds)
+
+    def elapsed(self) -> float:
+        """Return `time.monotonic`."""
+        return time.monotonic()

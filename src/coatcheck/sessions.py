@@ -1,0 +1,265 @@
+"""The manager that asyncio applications hold."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Self, TypeAlias, TypeVar
+
+from coatcheck import stores, tokens
+from coatcheck.devices import describer
+from coatcheck.durations import Duration
+from coatcheck.events import Listener
+from coatcheck.listeners import log_events
+from coatcheck.manager import ending, listing, opening, saving, signing, sweeping, transactions
+from coatcheck.manager.core import Core
+from coatcheck.manager.sweeping import Swept
+from coatcheck.model import SessionInfo
+from coatcheck.policy import Policy
+from coatcheck.runtime import Runtime
+from coatcheck.session import AsyncSession
+from coatcheck.state import NOWHERE, Outcome, Visit
+from coatcheck.stores.contract import Store
+
+T = TypeVar("T")
+Infos: TypeAlias = list[SessionInfo]
+
+
+def make_core(
+    store: str | Store,
+    runtime: Runtime,
+    *,
+    blocking: bool,
+    policy: Policy | None,
+    tenant: str,
+    clock: Callable[[], float],
+    random: tokens.Randomness,
+    listeners: Sequence[Listener],
+) -> Core:
+    """Build what `AsyncSessions` and ``Sessions`` share, refusing what cannot work.
+
+    Raises:
+        ConfigurationError: the store's URL or the tenant is wrong.
+    """
+    stores.check_tenant(tenant)
+    opened = stores.from_url(store, blocking=blocking, tenant=tenant) if isinstance(store, str) else store
+    stores.check_store(opened, blocking=blocking)
+    return Core(
+        opened,
+        policy=policy or Policy(),
+        tenant=tenant,
+        clock=clock,
+        random=random,
+        listeners=[log_events, *listeners],
+        runtime=runtime,
+        describe=describer(),
+    )
+
+
+class AsyncSessions:
+    """Sessions for asyncio applications. It belongs to the first event loop that uses it.
+
+    Connections open on first use. An ASGI application closes them with its lifespan; elsewhere call `aclose`.
+    """
+
+    def __init__(
+        self,
+        store: str | Store = "sqlite:///sessions.db",
+        *,
+        policy: Policy | None = None,
+        tenant: str = "",
+        clock: Callable[[], float] = time.time,
+        random: tokens.Randomness = secrets.token_bytes,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """Set up; nothing is opened yet.
+
+        Args:
+            store: a URL (``sqlite:///sessions.db``, ``memory://``) or a store of your own.
+            policy: how sessions live and end; `Policy.web` when none is given.
+            tenant: a namespace; sessions of different tenants never meet.
+            clock: returns seconds since the Unix epoch.
+            random: returns that many random bytes.
+            listeners: told of every event.
+
+        Raises:
+            ConfigurationError: the URL, the tenant or the store is wrong; says how to mend it.
+        """
+        from coatcheck.runtime_async import AsyncRuntime  # noqa: PLC0415 - importing coatcheck costs no asyncio
+
+        self._core = make_core(
+            store,
+            AsyncRuntime(),
+            blocking=False,
+            policy=policy,
+            tenant=tenant,
+            clock=clock,
+            random=random,
+            listeners=listeners,
+        )
+        self._holder = secrets.token_hex(8)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ, **options: Any) -> Self:
+        """Take the store from ``COATCHECK_STORE``, else ``REDIS_URL``, else ``DATABASE_URL``, else a SQLite file.
+
+        The first variable that is set decides; a URL that cannot be used is an error, never passed over.
+
+        Raises:
+            ConfigurationError: the URL's scheme is not known or not available.
+        """
+        return cls(stores.url_from_env(env), **options)
+
+    def __repr__(self) -> str:
+        """Show the store's name; never a URL, which may hold a password."""
+        return f"<{type(self).__name__} on {self._core.store.traits.name}>"
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._core.policy
+
+    @property
+    def store(self) -> Store:
+        """The store, for what it can do beyond sessions."""
+        return self._core.store
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell *listener* of every event from now on."""
+        self._core.listeners.append(listener)
+
+    # -- one session
+
+    async def load(self, token: str | None, visit: Visit = NOWHERE) -> AsyncSession:
+        """Return the session that a cookie's value opens; an empty one when it opens none.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            UnreadableRecord: a newer release wrote the session.
+        """
+        return AsyncSession(await opening.load(self._core, token, visit))
+
+    async def save(self, session: AsyncSession) -> Outcome:
+        """Write what the session needs written and say what the answer does with the cookie.
+
+        Raises:
+            CommitRefused: the changes were not saved.
+        """
+        return await saving.conclude(session._state)  # noqa: SLF001 - the manager is the session's other half
+
+    async def login(
+        self,
+        session: AsyncSession,
+        user_id: str,
+        *,
+        epoch: int | None = None,
+        roles: Sequence[str] | None = None,
+        remember: bool | None = None,
+    ) -> None:
+        """As `AsyncSession.login`."""
+        await session.login(user_id, epoch=epoch, roles=roles, remember=remember)
+
+    async def logout(self, session: AsyncSession) -> None:
+        """As `AsyncSession.logout`."""
+        await session.logout()
+
+    async def rotate(self, session: AsyncSession) -> None:
+        """As `AsyncSession.rotate`."""
+        await session.rotate()
+
+    async def transaction(
+        self, session_id: str, change: Callable[[MutableMapping[str, Any]], T], *, deadline: Duration = "2s"
+    ) -> T:
+        """Run the plain function *change* on a session's data and commit, again if somebody else was first.
+
+        Raises:
+            SessionGone: there is no such live session.
+            Contended: the deadline passed.
+        """
+        return await transactions.transact(self._core, session_id, change, deadline)
+
+    # -- many sessions
+
+    async def epoch(self, user_id: str) -> int:
+        """Return the user's epoch: read it before the password is checked and pass it to ``login``."""
+        self._core.runtime.enter()
+        return await self._core.store.epoch(signing.checked_user(user_id))
+
+    async def get(self, session_id: str) -> SessionInfo | None:
+        """Return one session, live or ended, by its public id."""
+        return await listing.get(self._core, session_id)
+
+    async def list(self, user_id: str, *, ended: bool = False) -> Infos:
+        """Return a user's live sessions, most recently seen first; with *ended*, also those that ended lately."""
+        return await listing.of_user(self._core, user_id, ended=ended)
+
+    async def browse(
+        self, *, limit: int = 50, after: str | None = None, user_id: str | None = None
+    ) -> tuple[Infos, str | None]:
+        """Return a page of all sessions, newest first, and the cursor of the next page.
+
+        Raises:
+            ValueError: nobody issued the cursor *after*.
+        """
+        return await listing.browse(self._core, limit=limit, after=after, user_id=user_id)
+
+    async def count(self) -> int:
+        """Return how many live sessions there are."""
+        return await listing.count(self._core)
+
+    async def revoke(self, session_id: str, *, user_id: str | None = None) -> bool:
+        """End one session; with *user_id* only if it is that user's. ``False`` when there was none to end."""
+        return await ending.revoke(self._core, session_id, user_id=user_id)
+
+    async def revoke_user(self, user_id: str, *, keep: str | None = None) -> int:
+        """End all sessions of a user but *keep*, and refuse sign-ins whose epoch was read before. Returns how many."""
+        return await ending.revoke_user(self._core, signing.checked_user(user_id), keep=keep)
+
+    async def revoke_all(self) -> int:
+        """End every session of everybody. Returns how many, once nothing older is live."""
+        return await ending.end_everything(self._core)
+
+    async def set_roles(self, user_id: str, roles: Sequence[str]) -> int:
+        """Change the roles in all sessions of a user; the next request of each obeys. Returns how many."""
+        return await ending.set_roles(self._core, signing.checked_user(user_id), signing.checked_roles(roles))
+
+    # -- upkeep
+
+    async def sweep(self) -> Swept:
+        """Remove what has expired. Runs by itself in an ASGI application; call it where nothing else does."""
+        return await sweeping.sweep(self._core)
+
+    async def sweep_if_due(self) -> Swept | None:
+        """Sweep, bounded, if the policy's interval is over and no other worker does."""
+        return await sweeping.sweep_if_due(self._core, self._holder)
+
+    async def sweep_for_ever(self) -> None:
+        """Sweep at the policy's interval until cancelled; what an ASGI application's lifespan runs."""
+        await sweeping.sweep_for_ever(self._core, self._holder)
+
+    async def open(self) -> None:
+        """Open the store now, so that what is wrong with it is told at start-up.
+
+        Raises:
+            ConfigurationError: the store cannot be used as it is set up.
+            StoreUnavailable: it did not answer.
+        """
+        self._core.runtime.enter()
+        await self._core.store.open()
+
+    async def aclose(self) -> None:
+        """Let go of connections and threads. Harmless when nothing is open."""
+        await self._core.store.close()
+
+    async def __aenter__(self) -> Self:
+        """Open the store."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Close the store."""
+        await self.aclose()
+
+

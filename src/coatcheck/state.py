@@ -1,0 +1,142 @@
+"""One session in one request: what was loaded, what was changed, and what the answer will do with the cookie.
+
+The session objects that applications hold are views of this; the manager reads and writes it. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from coatcheck.data import Data
+from coatcheck.errors import InsecureTransport, TooLate
+from coatcheck.lifecycle import NO_TICKET, Cookie, Judgement, Verdict
+from coatcheck.model import Millis, Record
+from coatcheck.tokens import Ticket
+
+if TYPE_CHECKING:
+    from coatcheck.manager.core import Core
+
+
+class Visit(Struct, frozen=True, kw_only=True):
+    """What an adapter knows of a request.
+
+    Attributes:
+        address: the client's address, through trusted proxies only.
+        user_agent: the ``User-Agent`` header; it is parsed and hashed, never stored.
+        may_rotate: whether the browser may be given another ticket (not for prefetch, WebSocket, event streams).
+        rejected: why the presented cookie was not even read: ``"duplicate"`` or ``"malformed"``.
+        insecure: set when the request came over plain http on a host that is not local: the remedy, as text.
+    """
+
+    address: str | None = None
+    user_agent: str | None = None
+    may_rotate: bool = True
+    rejected: str | None = None
+    insecure: str | None = None
+
+
+NOWHERE = Visit()
+"""A visit of which nothing is known: scripts, tests, background work."""
+
+
+class Phase(enum.Enum):
+    """How far the answer is."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    SNAPSHOT = "snapshot"
+
+
+class State:
+    """See the module's text. ``record`` is the judged record, also when it is over; ``current`` the ticket to send."""
+
+    __slots__ = (
+        "cookie", "core", "current", "data", "judgement", "looked", "phase", "presented", "problem", "record",
+        "ticket", "visit",
+    )  # fmt: skip
+
+    def __init__(self, core: Core, visit: Visit = NOWHERE) -> None:
+        """Begin as a visitor without a ticket."""
+        self.core = core
+        self.visit = visit
+        self.data = Data({})
+        self.judgement: Judgement = NO_TICKET
+        self.record: Record | None = None
+        self.ticket: Ticket | None = None
+        self.current: Ticket | None = None
+        self.cookie = Cookie.KEEP
+        self.presented = False
+        self.looked = False
+        self.phase = Phase.OPEN
+        self.problem: Exception | None = None
+
+    def __repr__(self) -> str:
+        """Show the public id, never a secret."""
+        return f"State(id={self.id!r}, verdict={self.judgement.verdict.value!r})"
+
+    @property
+    def live(self) -> Record | None:
+        """The record of a session that is live, else ``None``."""
+        return self.record if self.judgement.verdict is Verdict.LIVE else None
+
+    @property
+    def id(self) -> str | None:
+        """The public handle of a live session."""
+        record = self.live
+        return None if record is None else record.id
+
+    def look(self) -> None:
+        """Take note that somebody looks, and raise what went wrong when the session was loaded."""
+        self.looked = True
+        if self.problem is not None:
+            raise self.problem
+
+    def may_write(self) -> None:
+        """Refuse what would make a session travel over plain http.
+
+        Raises:
+            InsecureTransport: with the remedy.
+        """
+        if self.visit.insecure is not None:
+            raise InsecureTransport(self.visit.insecure)
+
+    def may_change_ticket(self, verb: str) -> None:
+        """Refuse verbs that need a cookie when none can be sent any more.
+
+        Raises:
+            TooLate: the headers have left, or this is a snapshot; says what to write instead.
+        """
+        if self.phase is Phase.ANSWERED:
+            raise TooLate(f"{verb}() came after the answer's headers left; call it before the response starts")
+        if self.phase is Phase.SNAPSHOT:
+            raise TooLate(
+                f"{verb}() cannot reach the browser from a WebSocket or a background task; "
+                "call it in an ordinary request, or end the session with sessions.revoke(session.id)"
+            )
+
+    def becomes(self, record: Record, judgement: Judgement, current: Ticket | None) -> None:
+        """Go on as the holder of *record*, keeping the data object."""
+        self.record, self.judgement, self.current = record, judgement, current
+
+    def forget(self) -> None:
+        """Go on as a visitor without a ticket and without data."""
+        self.record, self.current, self.ticket = None, None, None
+        self.judgement, self.data, self.problem = NO_TICKET, Data({}), None
+
+
+class Outcome(Struct, frozen=True):
+    """What an adapter does with the cookie. The repr never shows the token.
+
+    ``deadline`` is when a persistent cookie may die, ``None`` for one that ends with the browser.
+    """
+
+    cookie: Cookie
+    token: str | None = None
+    deadline: Millis | None = None
+
+    def __repr__(self) -> str:
+        """Show the directive alone."""
+        return f"Outcome(cookie={self.cookie.value!r})"

@@ -1,0 +1,234 @@
+"""The store contract: what every engine promises, verb by verb.
+
+A store keeps records and tombstones by id and an index by user. It knows digests, never secrets, and never policy:
+deadlines, limits and the time are arguments. Every verb is atomic: nobody sees half of it, and a caller that got an
+answer may rely on it. Four words mean the same in every verb:
+
+* *missing*: there is no such session. Never an error: `find` answers ``None``, a change answers ``Refusal.GONE``.
+* *expired*: a deadline lies at or before *now*. A change answers ``Refusal.GONE``; nothing but `sweep` removes it.
+* *conflicting*: somebody else was first; the answer says so (``Refusal``) and nothing was changed.
+* *failing*: the engine did not answer; the verb raises `coatcheck.errors.StoreUnavailable` and the caller must treat
+  what it asked for as unknown.
+
+Methods are ``async def``. A store that declares ``blocking`` never really suspends in them, so that blocking
+applications can finish the coroutine in one step. Verbs beyond `Store` are capabilities, declared in ``traits``.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from coatcheck.model import Found, Millis, Reason, Record, Tombstone
+from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen
+
+class Capability(enum.Enum):
+    """What a store can do beyond the required verbs."""
+
+    LIST = "list"
+    BROWSE = "browse"
+    SWEEP = "sweep"
+    SIDE = "side"
+    LEASE = "lease"
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """What a store declares about itself; the conformance suite and the manager choose by it.
+
+    Attributes:
+        name: the engine's name for people, such as ``"sqlite"``.
+        capabilities: the optional verbs it has.
+        blocking: its coroutines never suspend.
+        persistent: sessions survive a restart of the application.
+        shared: several processes see the same sessions.
+        one_step_login: `create` reaches the new and the replaced session in one atomic step.
+    """
+
+    name: str
+    capabilities: frozenset[Capability]
+    blocking: bool
+    persistent: bool
+    shared: bool
+    one_step_login: bool = True
+
+
+class Store(Protocol):
+    """The verbs every store has. See the module's text for what missing, expired, conflicting and failing mean."""
+
+    @property
+    def traits(self) -> Traits:
+        """What this store declares about itself."""
+        ...
+
+    async def open(self) -> None:
+        """Connect and migrate; harmless when already open. Other verbs open by themselves when it was not called."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and threads; harmless when not open. A later verb opens again."""
+        ...
+
+    async def key(self) -> bytes:
+        """Return the store's 32 random bytes, made at first use, the same for every process and for ever."""
+        ...
+
+    async def find(self, ids: Sequence[str]) -> list[Found]:
+        """Return what is known of each id, in order. Expired records are returned as they are: judging is not here."""
+        ...
+
+    async def epoch(self, user_id: str) -> int:
+        """Return the user's epoch: it grows with every `end_user` of theirs and with every `end_all`."""
+        ...
+
+    async def create(
+        self,
+        record: Record,
+        *,
+        now: Millis,
+        limit: Limit | None = None,
+        epoch: int | None = None,
+        began_at: Millis | None = None,
+        replacing: Replacing | None = None,
+        max_bytes: int | None = None,
+    ) -> Created | NotCreated:
+        """Insert *record*, end what it replaces, and hold the user's limit, in one atomic step.
+
+        A row with that id, live or dead, is never overwritten: ``NotCreated.EXISTS``. An *epoch* below the user's
+        answers ``STALE_EPOCH``; so does *began_at* at or before the moment the epoch was last raised (for frameworks
+        that never read it). With ``replacing.carry`` the replaced session's data as it is now, without ``unset``, lies
+        under the record's own; a replaced session that is missing or already ended carries nothing and is no error,
+        and so is data that would pass *max_bytes* (the record's own is kept).
+        Only live sessions count towards the limit. The answer holds the record as stored, its ``epoch`` filled in.
+        """
+        ...
+
+    async def commit(
+        self,
+        id: str,
+        *,
+        generation: int,
+        change: Change,
+        now: Millis,
+        seen: Seen | None = None,
+        expect_version: int | None = None,
+        max_bytes: int | None = None,
+    ) -> int | Refusal:
+        """Merge the named keys into the session's data and return the new version.
+
+        Answers ``GONE`` when the session is missing, ended or expired, ``GENERATION`` when its privilege changed since
+        it was read, ``CONFLICT`` only with *expect_version* and another version, and ``TOO_LARGE`` when keys and
+        values together would pass *max_bytes*.
+        """
+        ...
+
+    async def touch(self, id: str, *, generation: int, seen: Seen, now: Millis) -> None | Refusal:
+        """Record activity, forward only; bumps no version. ``GONE`` and ``GENERATION`` as in `commit`."""
+        ...
+
+    async def rotate(
+        self,
+        id: str,
+        *,
+        generation: int,
+        rotation: Rotation,
+        change: Change,
+        now: Millis,
+        seen: Seen | None = None,
+        max_bytes: int | None = None,
+    ) -> Record | Refusal:
+        """Replace the secret, and merge *change* and *seen* with it; answers the record as it is now.
+
+        ``CONFLICT`` when ``rotation.replaces`` is no longer the current digest; the rest as in `commit`.
+        """
+        ...
+
+    async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
+        """End one session and answer its tombstone; ``None`` when there was none alive, or not one of *owner*'s."""
+        ...
+
+    async def take(self, id: str, *, now: Millis) -> tuple[Tombstone, Mapping[str, bytes]] | None:
+        """End a session as ``superseded`` and answer its tombstone and its data as it was: how a session moves."""
+        ...
+
+    async def end_user(
+        self, user_id: str, *, reason: Reason, now: Millis, keep: str | None = None
+    ) -> tuple[Tombstone, ...]:
+        """End all sessions of a user but *keep*, and raise the user's epoch in the same step."""
+        ...
+
+    async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> int:
+        """Give every live session of a user these roles, raise their generations and ask for new secrets.
+
+        Answers how many sessions were changed.
+        """
+        ...
+
+    async def raise_epoch(self, *, now: Millis) -> int:
+        """Raise the store-wide epoch, so that no sign-in begun before it succeeds; answers the new value."""
+        ...
+
+    async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
+        """End up to *limit* sessions that were created under a store-wide epoch lower than *below*."""
+        ...
+
+
+class Lists(Protocol):
+    """Capability ``LIST``: the sessions of one user."""
+
+    async def list_user(self, user_id: str, *, now: Millis) -> list[Record]:
+        """Return the user's live sessions, most recently seen first."""
+        ...
+
+    async def list_ended(self, user_id: str, *, limit: int) -> list[Tombstone]:
+        """Return the user's tombstones, most recent first, at most *limit*."""
+        ...
+
+
+class Browses(Protocol):
+    """Capability ``BROWSE``: everything, in keyset pages by creation time, newest first."""
+
+    async def browse(self, *, limit: int, after: str | None = None, user_id: str | None = None) -> Page:
+        """Return up to *limit* records and tombstones after the cursor *after* of an earlier page.
+
+        Expired records that nobody has swept yet are among them. A cursor nobody issued is a `ValueError`.
+        """
+        ...
+
+    async def count(self, *, now: Millis) -> int:
+        """Return how many live sessions there are."""
+        ...
+
+
+class Sweeps(Protocol):
+    """Capability ``SWEEP``: removing what is over."""
+
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+        """Turn up to *limit* expired sessions into tombstones and answer exactly those, each to one caller only.
+
+        Also forgets up to *limit* tombstones that ended before *forget_before*, and the oldest beyond *max_ended*.
+        A session that locks when idle is left until its absolute deadline.
+        """
+        ...
+
+
+class Sides(Protocol):
+    """Capability ``SIDE``: small records beside a session that die with it."""
+
+    async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:
+        """Keep *value* beside a live session; ``False`` when the session is missing, ended or expired."""
+        ...
+
+    async def get_side(self, id: str, name: str) -> bytes | None:
+        """Return what was put, ``None`` when there is nothing or the session has ended."""
+        ...
+
+
+class Leases(Protocol):
+    """Capability ``LEASE``: one holder at a time, for work that one process should do."""
+
+    async def lease(self, name: str, *, holder: str, now: Millis, until: Millis) -> bool:
+        """Take or extend the lease *name* until *until*; ``False`` while another holder's has not run out."""
+        ...

@@ -1,0 +1,123 @@
+"""How a record changes: the one place where the store verbs' rules are code.
+
+Pure. Every function takes a record as it is and answers the record as it becomes, or a `Refusal` and no change. The
+memory and SQLite stores call these inside their own atomic step, so both have one meaning; the networked stores say
+the same in SQL and Lua and are held to it by the conformance suite.
+
+Laws:
+
+1. A dead record never changes (``GONE``); what is over stays over.
+2. A change from another generation is refused (``GENERATION``).
+3. Time moves forward: ``last_seen_at``, ``idle_expires_at``, ``version`` and ``generation`` never fall.
+4. ``created_at`` and ``expires_at`` never change at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from coatcheck.model import Millis, Record, replace
+from coatcheck.verbs import Change, Limit, Refusal, Rotation, Seen
+
+
+def data_size(data: Mapping[str, bytes]) -> int:
+    """Return the size of keys and values together, in bytes."""
+    return sum(len(key.encode()) + len(value) for key, value in data.items())
+
+
+def merged(data: Mapping[str, bytes], change: Change) -> dict[str, bytes]:
+    """Return *data* with *change* applied key by key."""
+    result = {key: value for key, value in data.items() if key not in change.unset}
+    result.update(change.set)
+    return result
+
+
+def refusal(record: Record | None, generation: int, now: Millis) -> Refusal | None:
+    """Say why *record* may not be changed by somebody who read it at *generation*; ``None`` when they may."""
+    if record is None or record.dead_at(now) is not None:
+        return Refusal.GONE
+    if record.generation != generation:
+        return Refusal.GENERATION
+    return None
+
+
+def seen(record: Record, activity: Seen | None) -> Record:
+    """Apply recorded activity, forward only."""
+    if activity is None:
+        return record
+    idle = record.idle_expires_at
+    if idle is not None and activity.idle_expires_at is not None:
+        idle = max(idle, activity.idle_expires_at)
+    confirmed = record.confirmed_at
+    if confirmed is None and activity.confirms is not None and activity.confirms == record.secret_digest:
+        confirmed = activity.at
+    device = record.device
+    if device is not None and activity.address is not None and activity.at >= record.last_seen_at:
+        device = replace(device, last_address=activity.address)
+    return replace(
+        record,
+        last_seen_at=max(record.last_seen_at, activity.at),
+        idle_expires_at=idle,
+        confirmed_at=confirmed,
+        device=device,
+    )
+
+
+def committed(
+    record: Record, change: Change, activity: Seen | None, expect_version: int | None, max_bytes: int | None
+) -> Record | Refusal:
+    """Merge changed keys into a record that `refusal` has let through."""
+    if expect_version is not None and record.version != expect_version:
+        return Refusal.CONFLICT
+    data = merged(record.data, change)
+    if max_bytes is not None and change.set and data_size(data) > max_bytes:
+        return Refusal.TOO_LARGE
+    return replace(seen(record, activity), data=data, version=record.version + 1)
+
+
+def rotated(
+    record: Record, rotation: Rotation, change: Change, activity: Seen | None, max_bytes: int | None
+) -> Record | Refusal:
+    """Give a record that `refusal` has let through a new secret, and merge what comes with it."""
+    if record.secret_digest != rotation.replaces:
+        return Refusal.CONFLICT
+    if change:
+        merged_record = committed(record, change, activity, None, max_bytes)
+        if isinstance(merged_record, Refusal):
+            return merged_record
+    else:
+        merged_record = seen(record, activity)
+    by_privilege = rotation.nonce is None
+    grant = rotation.grant
+    return replace(
+        merged_record,
+        secret_digest=rotation.secret_digest,
+        previous_digest=record.secret_digest,
+        successor_nonce=rotation.nonce,
+        rotated_at=rotation.at,
+        confirmed_at=None,
+        rotate_due=False,
+        generation=record.generation + by_privilege,
+        roles=record.roles if grant is None or grant.roles is None else grant.roles,
+        auth_time=record.auth_time if grant is None or grant.auth_time is None else grant.auth_time,
+        amr=record.amr if grant is None or grant.amr is None else grant.amr,
+        aal=record.aal if grant is None or grant.aal is None else grant.aal,
+    )
+
+
+def with_roles(record: Record, roles: tuple[str, ...]) -> Record:
+    """Change the roles from elsewhere: obeyed by the next request and answered with a new secret."""
+    return replace(record, roles=roles, generation=record.generation + 1, rotate_due=True)
+
+
+def evicted(live: Iterable[Record], limit: Limit) -> list[Record] | None:
+    """Choose whom one more sign-in pushes out of a user's *live* sessions; ``None`` when the limit rejects it."""
+    standing = list(live)
+    surplus = len(standing) + 1 - limit.count
+    if surplus <= 0:
+        return []
+    if limit.at_limit == "reject":
+        return None
+    oldest = limit.at_limit == "evict_oldest"
+    standing.sort(key=lambda record: (record.created_at if oldest else record.last_seen_at, record.created_at))
+    return standing[:surplus]

@@ -1,0 +1,1 @@
+"""coatcheck in web frameworks: pure HTTP helpers, and one thin adapter for each framework."""

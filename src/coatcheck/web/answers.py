@@ -1,0 +1,119 @@
+"""The answers that coatcheck gives itself: problem details for programs (RFC 9457), a small page for people."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any, Final
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from coatcheck.errors import CoatcheckError, SignInRequired
+from coatcheck.web.caching import RawHeaders
+
+RETRY_AFTER: Final = 5
+"""Seconds after which a client may try again when the store did not answer."""
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex"><title>{title}</title></head>
+<body><main><h1>{title}</h1><p>{detail}</p>{link}</main></body></html>
+"""
+
+_PUBLIC: Final[dict[str, str]] = {
+    "store_unavailable": "Sessions cannot be checked at the moment. Try again in a few seconds.",
+    "unreadable_record": "Sessions cannot be read at the moment. Try again in a few seconds.",
+}
+
+
+class Answer(Struct, frozen=True):
+    """A whole response: status, raw headers, body."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+
+
+class Asked(Struct, frozen=True):
+    """What decides the answer's form: the method, the ``Accept`` header, the path with its query."""
+
+    method: str
+    accept: str
+    target: str
+
+    @property
+    def page(self) -> bool:
+        """Whether a person's browser is asking for a page."""
+        return prefers_html(self.accept)
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether an ``Accept`` header puts HTML before JSON (RFC 9110, 12.5.1); ``*/*`` alone does not."""
+    html = json_weight = 0.0
+    for part in accept.lower().split(","):
+        kind, _, parameters = part.strip().partition(";")
+        weight = _weight(parameters)
+        if kind.strip() in ("text/html", "application/xhtml+xml"):
+            html = max(html, weight)
+        elif kind.strip() in ("application/json", "application/problem+json"):
+            json_weight = max(json_weight, weight)
+    return html > json_weight
+
+
+def _weight(parameters: str) -> float:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def answer(error: CoatcheckError, asked: Asked, sign_in_url: str | None) -> Answer:
+    """Return the response that tells of *error*."""
+    if isinstance(error, SignInRequired) and sign_in_url and asked.page and asked.method in ("GET", "HEAD"):
+        return _redirect(sign_in_location(sign_in_url, asked.target, error.reason))
+    detail = _PUBLIC.get(error.code, str(error))
+    return _page(error, detail, asked, sign_in_url) if asked.page else _problem(error, detail, asked)
+
+
+def sign_in_location(sign_in_url: str, target: str, reason: str) -> str:
+    """Return the sign-in page's address with where to return to and why one was sent there."""
+    joint = "&" if "?" in sign_in_url else "?"
+    why = "" if reason == "none" else f"&reason={quote(reason, safe='')}"
+    return f"{sign_in_url}{joint}next={quote(target, safe='/')}{why}"
+
+
+def _redirect(location: str) -> Answer:
+    return Answer(303, [(b"location", location.encode("ascii")), (b"content-length", b"0")], b"")
+
+
+def _problem(error: CoatcheckError, detail: str, asked: Asked) -> Answer:
+    members: dict[str, Any] = {
+        "type": f"urn:coatcheck:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": detail,
+        "code": error.code,
+    }
+    if isinstance(error, SignInRequired):
+        members["reason"] = error.reason
+    return _whole(error.status, b"application/problem+json", json.dumps(members).encode(), asked)
+
+
+def _page(error: CoatcheckError, detail: str, asked: Asked, sign_in_url: str | None) -> Answer:
+    link = ""
+    if error.status == 401 and sign_in_url:
+        link = f'<p><a href="{escape(sign_in_url)}">Sign in</a></p>'
+    text = _PAGE.format(title=escape(error.title), detail=escape(detail), link=link)
+    return _whole(error.status, b"text/html; charset=utf-8", text.encode(), asked)
+
+
+def _whole(status: int, kind: bytes, body: bytes, asked: Asked) -> Answer:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", str(RETRY_AFTER).encode()))
+    return Answer(status, headers, b"" if asked.method == "HEAD" else body)

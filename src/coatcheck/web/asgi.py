@@ -1,0 +1,143 @@
+"""Sessions for any ASGI application: load before the handler, commit before the answer's first byte.
+
+Pure ASGI: bodies stream through untouched, and nothing is held back but the moment of writing. The session is
+``scope["session"]``; the typed way to it is ``session_of`` of the framework's module.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from coatcheck.cookies import SameSite
+from coatcheck.errors import ConfigurationError
+from coatcheck.session import AsyncSession
+from coatcheck.sessions import AsyncSessions
+from coatcheck.web.exchange import Exchange
+from coatcheck.web.lifespan import Lifespan
+from coatcheck.web.request import Request
+from coatcheck.web.settings import Load, Options, Settings
+from coatcheck.web.sockets import Socket
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log: Final = logging.getLogger("coatcheck")
+
+
+class SessionMiddleware:
+    """Give every request its session.
+
+    Args:
+        app: the application inside.
+        sessions: the manager.
+        cookie_name: the cookie's name on https; on plain-http local hosts it is without its prefix.
+        same_site: ``"lax"``, ``"strict"`` or ``"none"``.
+        path: the cookie's path.
+        domain: also send the cookie to hosts below this domain; not with a ``__Host-`` name.
+        partitioned: one cookie for every top-level site (CHIPS).
+        allow_http_hosts: hosts on which a session may travel over plain http.
+        trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-*`` headers count, or how many there are.
+        sign_in_url: where `SignedIn` sends pages that nobody is signed in to; without it they get 401.
+        load: ``"always"`` loads before the handler whenever there is a cookie; ``"on_demand"`` waits for
+            ``await session.load()``.
+        paths: use sessions only below these paths; everywhere when not given.
+
+    Raises:
+        ConfigurationError: holds everything that is wrong with the options.
+    """
+
+    def __init__(  # noqa: PLR0913 - options of a middleware are keywords
+        self,
+        app: App,
+        *,
+        sessions: AsyncSessions,
+        cookie_name: str = "__Host-session",
+        same_site: SameSite = "lax",
+        path: str = "/",
+        domain: str | None = None,
+        partitioned: bool = False,
+        allow_http_hosts: Sequence[str] = (),
+        trusted_proxies: Sequence[str] | int = (),
+        sign_in_url: str | None = None,
+        load: Load = "always",
+        paths: Sequence[str] | None = None,
+    ) -> None:
+        """Check the options; nothing is opened yet."""
+        if not isinstance(sessions, AsyncSessions):
+            raise ConfigurationError(
+                f"SessionMiddleware needs sessions=AsyncSessions(...), not {type(sessions).__name__}"
+            )
+        self.app = app
+        self.sessions = sessions
+        self.settings = Settings(
+            Options(
+                cookie_name=cookie_name,
+                same_site=same_site,
+                path=path,
+                domain=domain,
+                partitioned=partitioned,
+                allow_http_hosts=allow_http_hosts,
+                trusted_proxies=trusted_proxies,
+                sign_in_url=sign_in_url,
+                load=load,
+                paths=paths,
+            )
+        )
+        self._lifespan = Lifespan(sessions)
+        self._warned = sessions.store.traits.persistent or sessions.store.traits.shared
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan.serve(self.app, scope, receive, send)
+        elif kind == "http":
+            request = self._request(scope)
+            await Exchange(self.sessions, self.settings, request).serve(self.app, receive, send)
+            if not self._lifespan.sweeping:
+                await self.sessions.sweep_if_due()
+        elif kind == "websocket":
+            await Socket(self.sessions, self.settings, self._request(scope)).serve(self.app, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _request(self, scope: Scope) -> Request:
+        if "session" in scope:
+            raise ConfigurationError(
+                "two session middlewares are installed: scope['session'] is there already. Remove the other one, such "
+                "as starlette.middleware.sessions.SessionMiddleware"
+            )
+        request = Request(scope, self.settings)
+        if not self._warned and request.insecure_memory:
+            self._warned = True
+            _log.warning(
+                "memory:// keeps sessions in this process alone and loses them at a restart; for %s write "
+                'AsyncSessions("sqlite:///sessions.db")',
+                request.place.host,
+            )
+        return request
+
+
+def session_in(scope: Scope) -> AsyncSession:
+    """Return the session of a connection.
+
+    Raises:
+        ConfigurationError: the middleware is not installed, or another one took its place; says the line to write.
+    """
+    session = scope.get("session")
+    if isinstance(session, AsyncSession):
+        return session
+    if session is None:
+        raise ConfigurationError(
+            "no session here: the middleware is not installed. Write "
+            "app.add_middleware(SessionMiddleware, sessions=AsyncSessions(...))"
+        )
+    raise ConfigurationError(
+        f"scope['session'] is a {type(session).__module__}.{type(session).__name__}: another session middleware is "
+        "installed inside this one. Remove it"
+    )
