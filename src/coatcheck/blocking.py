@@ -166,6 +166,7 @@ class Sessions:
     def open(self) -> None:
         """As `AsyncSessions.open`."""
         finish(self._core.store.open())
+        finish(self._core.sync_clock())
 
     def close(self) -> None:
         """Let go of connections. Harmless when nothing is open."""

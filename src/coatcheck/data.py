@@ -26,7 +26,7 @@ _DELETED: Final = object()
 class Data:
     """One session's keys as this request sees them."""
 
-    __slots__ = ("_assigned", "_baseline", "_raw", "_taken", "_values", "_views")
+    __slots__ = ("_assigned", "_baseline", "_flying", "_raw", "_taken", "_values", "_views")
 
     def __init__(self, raw: Mapping[str, bytes]) -> None:
         """Begin with the keys as the store has them."""
@@ -35,6 +35,7 @@ class Data:
         self._baseline: dict[str, bytes] = {}
         self._taken: dict[str, bytes] = {}
         self._assigned: set[str] = set()
+        self._flying: set[str] = set()
         self._views: list[TypedView] = []
 
     def get(self, key: str) -> Any:
@@ -76,8 +77,7 @@ class Data:
             raise TypeError(f"session keys are str, not {type(key).__name__}")
         encode(value, f"session[{key!r}]")
         self._values[key] = value
-        self._baseline.pop(key, None)
-        self._assigned.add(key)
+        self._mark(key)
 
     def delete(self, key: str) -> None:
         """Remove a key.
@@ -88,8 +88,13 @@ class Data:
         if key not in self:
             raise KeyError(key)
         self._values[key] = _DELETED
+        self._mark(key)
+
+    def _mark(self, key: str) -> None:
+        """Take note of an assignment, also of one that comes while the last delta is on its way to the store."""
         self._baseline.pop(key, None)
         self._assigned.add(key)
+        self._flying.discard(key)
 
     def __contains__(self, key: object) -> bool:
         """Whether the key is there."""
@@ -127,6 +132,7 @@ class Data:
             return _NO_CHANGE
         changed: dict[str, bytes] = {}
         unset: set[str] = set()
+        self._flying = set(self._assigned)
         for key in self._assigned:
             value = self._values[key]
             if value is _DELETED:
@@ -151,14 +157,15 @@ class Data:
         self._raw = raw
         for view in self._views:
             view.settled()
-        for key in list(self._values):
+        self._assigned -= self._flying
+        for key in self._values.keys() - self._assigned:
             value = self._values[key]
             if value is _DELETED or type(value) in _FIXED:
                 del self._values[key]
             elif key in self._taken:
                 self._baseline[key] = self._taken[key]
+        self._flying.clear()
         self._taken.clear()
-        self._assigned.clear()
 
 
 _NO_CHANGE: Final = Change({})

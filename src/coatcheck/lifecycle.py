@@ -116,6 +116,7 @@ class Settlement(Struct, frozen=True):
     seen: Seen | None = None
 
 
+_NOTHING: Final = Settlement(Step.NOTHING)
 NO_TICKET: Final = Judgement(Verdict.UNKNOWN)
 _REPLACED: Final = Judgement(Verdict.ENDED, Holder.REPLACED, "superseded")
 _LATE: Final = Judgement(Verdict.ENDED, Holder.LATE, "superseded")
@@ -177,7 +178,7 @@ def settle(
     *looked* that anything used the session, *may_rotate* that the browser may be given another ticket.
     """
     if not looked and not changed:
-        return Settlement(Step.NOTHING)
+        return _NOTHING
     if judgement.verdict is Verdict.LIVE and record is not None:
         return _settle_live(judgement.holder, record, policy, now, changed, may_rotate, address)
     if judgement.reason == "superseded":
@@ -208,7 +209,9 @@ def _settle_live(  # noqa: PLR0913 - the row of the table is these seven facts
         cookie = Cookie.SEND
     if changed:
         return Settlement(Step.COMMIT, cookie, activity)
-    return Settlement(Step.NOTHING if activity is None else Step.TOUCH, cookie, activity)
+    if activity is None:
+        return _NOTHING if cookie is Cookie.KEEP else Settlement(Step.NOTHING, cookie)
+    return Settlement(Step.TOUCH, cookie, activity)
 
 
 def rotation_due(record: Record, policy: Policy, now: Millis) -> bool:

@@ -231,6 +231,11 @@ class AsyncSessions:
         """Remove what has expired. Runs by itself in an ASGI application; call it where nothing else does."""
         return await sweeping.sweep(self._core)
 
+    @property
+    def sweep_due(self) -> bool:
+        """Whether this process's sweep interval is over; costs no I/O."""
+        return self._core.policy.sweep_ms is not None and self._core.now() >= self._core.next_sweep
+
     async def sweep_if_due(self) -> Swept | None:
         """Sweep, bounded, if the policy's interval is over and no other worker does."""
         return await sweeping.sweep_if_due(self._core, self._holder)
@@ -248,6 +253,7 @@ class AsyncSessions:
         """
         self._core.runtime.enter()
         await self._core.store.open()
+        await self._core.sync_clock()
 
     async def aclose(self) -> None:
         """Let go of connections and threads. Harmless when nothing is open."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from coatcheck.model import Millis, Record, replace
+from coatcheck.model import Millis, Reason, Record, replace
 from coatcheck.verbs import Change, Limit, Refusal, Rotation, Seen
 
 
@@ -78,16 +78,18 @@ def committed(
 def rotated(
     record: Record, rotation: Rotation, change: Change, activity: Seen | None, max_bytes: int | None
 ) -> Record | Refusal:
-    """Give a record that `refusal` has let through a new secret, and merge what comes with it."""
-    if record.secret_digest != rotation.replaces:
-        return Refusal.CONFLICT
-    if change:
-        merged_record = committed(record, change, activity, None, max_bytes)
-        if isinstance(merged_record, Refusal):
-            return merged_record
-    else:
-        merged_record = seen(record, activity)
+    """Give a record that `refusal` has let through a new secret, and merge what comes with it.
+
+    Of several rotations by age at once the first one counts; the others merge what they bring onto its record.
+    """
     by_privilege = rotation.nonce is None
+    overtaken = record.secret_digest != rotation.replaces
+    by_age_before = record.previous_digest == rotation.replaces and record.successor_nonce is not None
+    if overtaken and (by_privilege or not by_age_before):
+        return Refusal.CONFLICT
+    merged_record = committed(record, change, activity, None, max_bytes) if change else seen(record, activity)
+    if overtaken or isinstance(merged_record, Refusal):
+        return merged_record
     grant = rotation.grant
     return replace(
         merged_record,
@@ -119,5 +121,10 @@ def evicted(live: Iterable[Record], limit: Limit) -> list[Record] | None:
     if limit.at_limit == "reject":
         return None
     oldest = limit.at_limit == "evict_oldest"
-    standing.sort(key=lambda record: (record.created_at if oldest else record.last_seen_at, record.created_at))
+    standing.sort(key=lambda each: (each.created_at if oldest else each.last_seen_at, each.created_at, each.id))
     return standing[:surplus]
+
+
+def closing_reason(record: Record, reason: Reason, now: Millis) -> Reason:
+    """Return why a session ends that somebody revokes: its own clock's reason where that was over before."""
+    return record.sweepable_at(now) or reason if reason == "revoked" else reason

@@ -67,6 +67,15 @@ class Core:
         """Return the time as the store sees it, in milliseconds since the Unix epoch."""
         return int(self._clock() * 1000) + self.offset
 
+    async def sync_clock(self) -> None:
+        """Take the store's clock as ours, where it has one; an alarm tells of more than `DRIFT_ALARM` between them."""
+        stored = await self.store.clock()
+        if stored is None:
+            return
+        self.offset = stored - int(self._clock() * 1000)
+        if abs(self.offset) > DRIFT_ALARM:
+            self.emit("store.clock_drift", millis=self.offset)
+
     def emit(
         self, name: str, *, session_id: str | None = None, user_id: str | None = None, **details: Detail
     ) -> None:

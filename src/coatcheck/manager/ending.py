@@ -63,7 +63,7 @@ async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
     core.runtime.enter()
     ended = await core.store.end(session_id, reason="revoked", now=core.now(), owner=user_id)
     tell(core, [ended])
-    return ended is not None
+    return ended is not None and ended.reason == "revoked"
 
 
 async def revoke_user(core: Core, user_id: str, *, keep: str | None) -> int:
@@ -71,7 +71,7 @@ async def revoke_user(core: Core, user_id: str, *, keep: str | None) -> int:
     core.runtime.enter()
     ended = await core.store.end_user(user_id, reason="revoked", now=core.now(), keep=keep)
     tell(core, ended)
-    return len(ended)
+    return _revoked(ended)
 
 
 async def end_everything(core: Core) -> int:
@@ -80,7 +80,7 @@ async def end_everything(core: Core) -> int:
     below, total = await core.store.raise_epoch(now=core.now()), 0
     while ended := await core.store.end_all(below=below, reason="revoked", now=core.now(), limit=BATCH):
         tell(core, ended)
-        total += len(ended)
+        total += _revoked(ended)
         await core.runtime.pause(0)
     return total
 
@@ -88,9 +88,14 @@ async def end_everything(core: Core) -> int:
 async def set_roles(core: Core, user_id: str, roles: tuple[str, ...]) -> int:
     """Change the roles in all sessions of a user; the next request of each obeys and gets a new secret."""
     core.runtime.enter()
-    changed = await core.store.set_roles(user_id, roles, now=core.now())
+    changed = len(await core.store.set_roles(user_id, roles, now=core.now()))
     core.emit("session.roles_changed", user_id=user_id, sessions=changed)
     return changed
+
+
+def _revoked(ended: Iterable[Tombstone]) -> int:
+    """Count those that were still alive: what a clock had ended before is not somebody's doing."""
+    return sum(tombstone.reason == "revoked" for tombstone in ended)
 
 
 def tell(core: Core, ended: Iterable[Tombstone | None]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
 from coatcheck import tokens, transitions
 from coatcheck.data import Data
 from coatcheck.errors import (
@@ -12,7 +15,7 @@ from coatcheck.errors import (
     SignInRequired,
     StoreUnavailable,
 )
-from coatcheck.lifecycle import Cookie, Holder, Judgement, Settlement, Step, Verdict, cookie_deadline, judge, settle
+from coatcheck.lifecycle import Cookie, Holder, Judgement, Settlement, Step, Verdict, cookie_deadline, settle
 from coatcheck.lifecycle import deadlines as deadlines_of
 from coatcheck.manager.core import Core
 from coatcheck.manager.opening import successor_of
@@ -20,7 +23,9 @@ from coatcheck.model import Record, replace
 from coatcheck.state import Outcome, State
 from coatcheck.verbs import Change, Created, Refusal, Rotation
 
-HELD = Judgement(Verdict.LIVE, Holder.CURRENT)
+HELD: Final = Judgement(Verdict.LIVE, Holder.CURRENT)
+FOLLOWING: Final = Judgement(Verdict.LIVE, Holder.WAITING)
+NO_COOKIE: Final = Outcome(Cookie.KEEP)
 
 
 async def conclude(state: State) -> Outcome:
@@ -33,7 +38,13 @@ async def conclude(state: State) -> Outcome:
     """
     if state.problem is not None:
         return Outcome(state.cookie)
-    await _settle(state, may_rotate=state.visit.may_rotate)
+    settlement, change = _decided(state, may_rotate=state.visit.may_rotate)
+    if settlement.step is not Step.NOTHING:
+        await _perform(state, settlement, change)
+    elif settlement.cookie is not Cookie.KEEP:
+        state.cookie = settlement.cookie
+    if state.cookie is Cookie.KEEP:
+        return NO_COOKIE
     if state.cookie is Cookie.SEND and state.current is not None and state.record is not None:
         return Outcome(Cookie.SEND, state.current.token, cookie_deadline(state.record))
     return Outcome(Cookie.DELETE if state.cookie is Cookie.DELETE and state.presented else Cookie.KEEP)
@@ -47,50 +58,59 @@ async def save(state: State) -> None:
         DataTooLarge: the data would pass the policy's limit; nothing was saved.
     """
     state.look()
-    await _settle(state, may_rotate=False)
+    settlement, change = _decided(state, may_rotate=False)
+    if settlement.step is not Step.NOTHING:
+        await _perform(state, settlement, change)
 
 
-async def _settle(state: State, *, may_rotate: bool) -> None:
-    core = state.core
+def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Change]:
+    """Collect what changed and ask the lifecycle what to do about it."""
     change = state.data.delta()
-    if change:
+    changed = bool(change)
+    if changed:
         state.may_write()
+    core = state.core
     settlement = settle(
         state.judgement,
         state.record,
         core.policy,
         core.now(),
-        changed=bool(change),
+        changed=changed,
         looked=state.looked,
         may_rotate=may_rotate,
         address=state.visit.address,
     )
-    if settlement.step is not Step.NOTHING:
-        core.runtime.enter()
-        await _PERFORM[settlement.step](state, settlement, change)
-    if settlement.cookie is not Cookie.KEEP:
+    return settlement, change
+
+
+async def _perform(state: State, settlement: Settlement, change: Change) -> None:
+    """Ask the store for the step; the cookie follows only where the step was taken."""
+    state.core.runtime.enter()
+    done = await _PERFORM[settlement.step](state, settlement, change)
+    if done and settlement.cookie is not Cookie.KEEP:
         state.cookie = settlement.cookie
 
 
-async def _touch(state: State, settlement: Settlement, _change: Change) -> None:
+async def _touch(state: State, settlement: Settlement, _change: Change) -> bool:
     """Record activity. A refused or unanswered touch changes nothing in the answer (ruling 4)."""
     core, record, seen = state.core, state.record, settlement.seen
     if record is None or seen is None:
-        return
+        return False
     try:
         refused = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
     except StoreUnavailable as fault:
         core.emit("store.unavailable", error=type(fault).__name__)
-        return
+        return True
     if refused is None:
         state.record = transitions.seen(record, seen)
+    return True
 
 
-async def _commit(state: State, settlement: Settlement, change: Change) -> None:
+async def _commit(state: State, settlement: Settlement, change: Change) -> bool:
     core, record = state.core, state.record
     if record is None:
-        return
-    check_size(core, record.data, change, record)
+        return False
+    size_check(core, record.data, change, record)
     answer = await core.store.commit(
         record.id,
         generation=record.generation,
@@ -100,74 +120,57 @@ async def _commit(state: State, settlement: Settlement, change: Change) -> None:
         max_bytes=core.policy.data_limit,
     )
     if isinstance(answer, Refusal):
-        refused(state, answer, change)
-    else:
-        data = transitions.merged(record.data, change)
-        state.record = replace(transitions.seen(record, settlement.seen), data=data, version=answer)
-        state.data.settled(data)
+        await refused(state, answer, change)
+    data = transitions.merged(record.data, change)
+    state.record = replace(transitions.seen(record, settlement.seen), data=data, version=answer)
+    state.data.settled(data)
+    return True
 
 
-async def _rotate(state: State, settlement: Settlement, change: Change) -> None:
+async def _rotate(state: State, settlement: Settlement, change: Change) -> bool:
     """Rotate by age, or because a change of privilege made elsewhere asks for it; a lost answer signs nobody out."""
     core, record, current = state.core, state.record, state.current
     if record is None or current is None:
-        return
+        return False
     if change:
-        check_size(core, record.data, change, record)
+        size_check(core, record.data, change, record)
     nonce = core.random(16)
     following = tokens.Ticket(record.id, tokens.successor(current.secret, nonce))
-    rotation = Rotation(
-        replaces=record.secret_digest, secret_digest=core.digest(following), at=core.now(), nonce=nonce
-    )
+    digest, now = core.digest(following), core.now()
     answer = await core.store.rotate(
         record.id,
         generation=record.generation,
-        rotation=rotation,
+        rotation=Rotation(replaces=record.secret_digest, secret_digest=digest, at=now, nonce=nonce),
         change=change,
-        now=core.now(),
+        now=now,
         seen=settlement.seen,
         max_bytes=core.policy.data_limit,
     )
-    if answer is Refusal.CONFLICT:
-        await _follow(state, settlement, change)
-    elif isinstance(answer, Refusal):
-        if change:
-            refused(state, answer, change)
-        state.cookie = Cookie.KEEP
-    else:
-        state.becomes(answer, HELD, following)
-        state.data.settled(answer.data)
-        core.emit(
-            "session.regenerated",
-            session_id=answer.id,
-            user_id=answer.user_id,
-            by="roles" if record.rotate_due else "age",
-        )
-
-
-async def _follow(state: State, settlement: Settlement, change: Change) -> None:
-    """Another request rotated first: send the successor it made, which ours is bound to be told too."""
-    core, ticket = state.core, state.ticket
-    if ticket is None:
-        return
-    found = (await core.store.find((ticket.id,)))[0]
-    judgement = judge(found, core.digest(ticket), core.policy, core.now())
-    if isinstance(found, Record) and judgement.verdict is Verdict.LIVE:
-        waiting = judgement.holder is Holder.WAITING
-        state.becomes(found, judgement, successor_of(found, ticket) if waiting else ticket)
-        if change:
-            await _commit(state, settlement, change)
+    if not isinstance(answer, Refusal):
+        _rotated(state, answer, current, following, "roles" if record.rotate_due else "age")
     elif change:
-        refused(state, Refusal.GONE, change)
+        await refused(state, answer, change)
+    return not isinstance(answer, Refusal)
 
 
-async def _create(state: State, _settlement: Settlement, change: Change) -> None:
+def _rotated(state: State, answer: Record, current: tokens.Ticket, following: tokens.Ticket, by: str) -> None:
+    """Go on with the new secret: ours, or that of the request which rotated first."""
+    core = state.core
+    state.data.settled(answer.data)
+    if tokens.same(core.digest(following), answer.secret_digest):
+        state.becomes(answer, HELD, following)
+        core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by=by)
+    else:
+        state.becomes(answer, FOLLOWING, successor_of(answer, current))
+
+
+async def _create(state: State, _settlement: Settlement, change: Change) -> bool:
     """Make an anonymous session for a visitor who stored something."""
     core = state.core
     if not core.policy.anonymous:
         raise SignInRequired(state.judgement.reason or "none")
     state.may_change_ticket("save")
-    check_size(core, {}, change, None)
+    size_check(core, {}, change, None)
     ticket, now = await core.mint(None), core.now()
     idle, absolute = deadlines_of(core.policy.span("default"), now)
     record = Record(
@@ -191,11 +194,12 @@ async def _create(state: State, _settlement: Settlement, change: Change) -> None
     state.becomes(answer.record, HELD, ticket)
     state.data.settled(answer.record.data)
     core.emit("session.created", session_id=record.id, by="write", lifetime=record.lifetime)
+    return True
 
 
-async def _refuse(state: State, _settlement: Settlement, change: Change) -> None:
+async def _refuse(state: State, _settlement: Settlement, change: Change) -> bool:
     """A replaced ticket never creates a session (ruling 5)."""
-    refused(state, Refusal.GONE, change, why="superseded")
+    await refused(state, Refusal.GONE, change, why="superseded")
 
 
 _PERFORM = {
@@ -207,12 +211,10 @@ _PERFORM = {
 }
 
 
-def check_size(core: Core, data: object, change: Change, record: Record | None) -> None:
+def size_check(core: Core, data: Mapping[str, bytes], change: Change, record: Record | None) -> None:
     """Refuse data above the policy's limit and warn above its warning size, naming the largest keys."""
-    held = data if isinstance(data, dict) else dict(data)  # type: ignore[call-overload]  # a mapping of bytes
-    merged = transitions.merged(held, change)
-    size = transitions.data_size(merged)
-    policy = core.policy
+    merged = transitions.merged(data, change)
+    size, policy = transitions.data_size(merged), core.policy
     if size <= policy.data_warning or not change.set:
         return
     largest = sorted(((key, len(key.encode()) + len(raw)) for key, raw in merged.items()), key=lambda row: -row[1])[:3]
@@ -227,19 +229,19 @@ def check_size(core: Core, data: object, change: Change, record: Record | None) 
     )
 
 
-def refused(state: State, answer: Refusal, change: Change, *, why: str | None = None) -> None:
+async def refused(state: State, answer: Refusal, change: Change, *, why: str | None = None) -> NoReturn:
     """Turn a store's refusal into the error that the application sees, and tell of it."""
     core, record = state.core, state.record
+    if answer is Refusal.TOO_LARGE and record is not None:
+        # Another request filled the session meanwhile: only the store knows how far.
+        found = (await core.store.find((record.id,)))[0]
+        size_check(core, found.data if isinstance(found, Record) else record.data, change, record)
     names = (record.id, record.user_id) if record else (None, None)
-    if answer is Refusal.TOO_LARGE:
-        held = transitions.merged(record.data if record else {}, change)
-        sizes = sorted(((key, len(key.encode()) + len(raw)) for key, raw in held.items()), key=lambda row: -row[1])
-        raise DataTooLarge(transitions.data_size(held), core.policy.data_limit, sizes[:3])
     core.emit("session.commit_refused", session_id=names[0], user_id=names[1], why=why or answer.value)
     state.cookie = Cookie.KEEP
     state.data = Data(record.data if record else {})
     if answer is Refusal.GENERATION:
         raise PrivilegeChanged("this session's privileges changed meanwhile; nothing was saved, load it again")
-    if answer is Refusal.CONFLICT:
-        raise CommitRefused("another request changed this session's ticket meanwhile; nothing was saved")
+    if answer in (Refusal.CONFLICT, Refusal.TOO_LARGE):
+        raise CommitRefused("another request changed this session meanwhile; nothing was saved")
     raise SessionGone("this session ended meanwhile; nothing was saved")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coatcheck.data import Data
-from coatcheck.errors import ConfigurationError, SessionGone, SessionLimitReached, SignInRequired, StaleLogin
+from coatcheck.errors import ConfigurationError, SessionError, SessionGone, SessionLimitReached, SignInRequired, StaleLogin
 from coatcheck.lifecycle import Cookie, Verdict, deadlines
 from coatcheck.manager.core import Core
-from coatcheck.manager.saving import HELD, check_size, refused
+from coatcheck.manager.saving import HELD, size_check, refused
 from coatcheck.model import Millis, Record
 from coatcheck.state import State
 from coatcheck.tokens import Ticket, new_secret
@@ -97,31 +97,26 @@ async def login(state: State, credentials: Credentials) -> None:
         state.data = Data({})
     change = state.data.delta()
     replacing = _replacing(state, credentials.user_id, change)
-    check_size(core, state.record.data if replacing and replacing.carry and state.record else {}, change, None)
+    size_check(core, state.record.data if replacing and replacing.carry and state.record else {}, change, None)
     epoch = await core.store.epoch(credentials.user_id) if credentials.epoch is None else credentials.epoch
     ticket, now = await core.mint(credentials.user_id), core.now()
     record = await _record(state, credentials, ticket, change, now)
+    limit, most = core.policy.limit, core.policy.data_limit
     answer = await core.store.create(
-        record,
-        now=now,
-        limit=core.policy.limit,
-        epoch=epoch,
-        replacing=replacing,
-        max_bytes=core.policy.data_limit,
+        record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most
     )
     if not isinstance(answer, Created):
-        _not_created(core, credentials.user_id, answer)
-        return
+        raise _not_created(core, credentials.user_id, answer)
     state.becomes(answer.record, HELD, ticket)
     state.data.settled(answer.record.data)
     state.cookie = Cookie.SEND
-    core.emit(
-        "session.created",
-        session_id=record.id,
-        user_id=record.user_id,
-        by="login",
-        lifetime=record.lifetime,
-    )
+    _tell(core, answer)
+
+
+def _tell(core: Core, answer: Created) -> None:
+    """Raise the events of a sign-in: the session that was made, and those that it ended."""
+    made = answer.record
+    core.emit("session.created", session_id=made.id, user_id=made.user_id, by="login", lifetime=made.lifetime)
     for tombstone in answer.ended:
         core.emit_end(tombstone)
 
@@ -169,14 +164,15 @@ async def _record(
     )
 
 
-def _not_created(core: Core, user_id: str, answer: NotCreated) -> None:
+def _not_created(core: Core, user_id: str, answer: NotCreated) -> SessionError:
+    """Tell of a refused sign-in and return the error for it."""
     if answer is NotCreated.STALE_EPOCH:
         core.emit("login.refused", user_id=user_id, why="stale_epoch")
-        raise StaleLogin("all sessions of this user were ended while their password was checked; check it again")
+        return StaleLogin("all sessions of this user were ended while their password was checked; check it again")
     if answer is NotCreated.LIMIT:
         core.emit("login.refused", user_id=user_id, why="limit")
-        raise SessionLimitReached(f"the policy allows {core.policy.max_sessions} sessions for one user")
-    raise SessionGone("the new session's id was taken; sign in again")
+        return SessionLimitReached(f"the policy allows {core.policy.max_sessions} sessions for one user")
+    return SessionGone("the new session's id was taken; sign in again")
 
 
 async def rotate(state: State, grant: Grant | None = None) -> None:
@@ -195,7 +191,7 @@ async def rotate(state: State, grant: Grant | None = None) -> None:
         raise SignInRequired(state.judgement.reason or "none")
     core.runtime.enter()
     change, now = state.data.delta(), core.now()
-    check_size(core, record.data, change, record)
+    size_check(core, record.data, change, record)
     ticket = Ticket(record.id, new_secret(core.random))
     answer = await core.store.rotate(
         record.id,
@@ -206,8 +202,7 @@ async def rotate(state: State, grant: Grant | None = None) -> None:
         max_bytes=core.policy.data_limit,
     )
     if isinstance(answer, Refusal):
-        refused(state, answer, change)
-        return
+        await refused(state, answer, change)
     state.becomes(answer, HELD, ticket)
     state.data.settled(answer.data)
     state.cookie = Cookie.SEND

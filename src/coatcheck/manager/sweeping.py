@@ -44,6 +44,7 @@ async def sweep(core: Core, *, batches: int | None = None) -> Swept:
     core.runtime.enter()
     if Capability.SWEEP not in core.store.traits.capabilities:
         raise ConfigurationError(f"the {core.store.traits.name} store cannot sweep; it expires sessions by itself")
+    await core.sync_clock()
     store = cast("Sweeps", core.store)
     expired = abandoned = 0
     while batches is None or batches > 0:

@@ -11,7 +11,7 @@ from coatcheck.data import Data
 from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import Contended, PrivilegeChanged, SessionGone, TransactionMisuse
 from coatcheck.manager.core import Core
-from coatcheck.manager.saving import check_size, refused, save
+from coatcheck.manager.saving import size_check, refused, save
 from coatcheck.mapping import Keys
 from coatcheck.model import Record, replace
 from coatcheck.state import State
@@ -82,7 +82,7 @@ async def _attempt(
     delta = data.delta()
     if not delta:
         return result, found
-    check_size(core, found.data, delta, found)
+    size_check(core, found.data, delta, found)
     answer = await core.store.commit(
         found.id,
         generation=found.generation,
@@ -96,6 +96,5 @@ async def _attempt(
     if isinstance(answer, Refusal):
         state = State(core)
         state.record = found
-        refused(state, answer, delta)
-        raise SessionGone("nothing was saved")
+        await refused(state, answer, delta)
     return result, replace(found, data=merged(found.data, delta), version=answer)

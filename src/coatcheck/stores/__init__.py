@@ -58,7 +58,9 @@ def from_url(url: str, *, blocking: bool, tenant: str = "") -> Store:
     scheme = check_scheme(url)
     if scheme == "memory":
         from coatcheck.stores.memory import MemoryStore  # noqa: PLC0415 - engines are imported when they are named
+        from coatcheck.stores.memory_guard import warn_if_second_process  # noqa: PLC0415 - as above
 
+        warn_if_second_process()
         return MemoryStore(tenant=tenant)
     path = _sqlite_path(url)
     if blocking:

@@ -5,10 +5,14 @@ deadlines, limits and the time are arguments. Every verb is atomic: nobody sees 
 answer may rely on it. Four words mean the same in every verb:
 
 * *missing*: there is no such session. Never an error: `find` answers ``None``, a change answers ``Refusal.GONE``.
-* *expired*: a deadline lies at or before *now*. A change answers ``Refusal.GONE``; nothing but `sweep` removes it.
+* *expired*: a deadline lies at or before *now*. A change answers ``Refusal.GONE``. Verbs that end sessions end it like
+  a live one, so that no worker with a slower clock brings it back; of itself only `sweep` ends it.
 * *conflicting*: somebody else was first; the answer says so (``Refusal``) and nothing was changed.
 * *failing*: the engine did not answer; the verb raises `coatcheck.errors.StoreUnavailable` and the caller must treat
   what it asked for as unknown.
+
+Refusals are judged in this order: ``GONE``, ``GENERATION``, ``CONFLICT``, ``TOO_LARGE``. A session that was written by a
+newer release is changed by no verb, and ended by every verb that ends.
 
 Methods are ``async def``. A store that declares ``blocking`` never really suspends in them, so that blocking
 applications can finish the coroutine in one step. Verbs beyond `Store` are capabilities, declared in ``traits``.
@@ -75,12 +79,16 @@ class Store(Protocol):
         """Return the store's 32 random bytes, made at first use, the same for every process and for ever."""
         ...
 
+    async def clock(self) -> Millis | None:
+        """Return the engine's own time, ``None`` when the store runs on this machine's clock."""
+        ...
+
     async def find(self, ids: Sequence[str]) -> list[Found]:
         """Return what is known of each id, in order. Expired records are returned as they are: judging is not here."""
         ...
 
     async def epoch(self, user_id: str) -> int:
-        """Return the user's epoch: it grows with every `end_user` of theirs and with every `end_all`."""
+        """Return the user's epoch: it grows with `end_user` and `set_roles` of theirs and with every `raise_epoch`."""
         ...
 
     async def create(
@@ -98,10 +106,10 @@ class Store(Protocol):
 
         A row with that id, live or dead, is never overwritten: ``NotCreated.EXISTS``. An *epoch* below the user's
         answers ``STALE_EPOCH``; so does *began_at* at or before the moment the epoch was last raised (for frameworks
-        that never read it). With ``replacing.carry`` the replaced session's data as it is now, without ``unset``, lies
-        under the record's own; a replaced session that is missing or already ended carries nothing and is no error,
-        and so is data that would pass *max_bytes* (the record's own is kept).
-        Only live sessions count towards the limit. The answer holds the record as stored, its ``epoch`` filled in.
+        that never read it). With ``replacing.carry`` the data of a replaced session that is live, or locked by the idle
+        clock, lies under the record's own as it is now, without ``unset``; one that is missing or over carries nothing
+        and is no error, and so is data that would pass *max_bytes* (the record's own is kept). What is replaced ends
+        as ``superseded``, expired or not. Only live sessions count towards the limit. The answer holds the record as stored, its ``epoch`` filled in.
         """
         ...
 
@@ -141,12 +149,17 @@ class Store(Protocol):
     ) -> Record | Refusal:
         """Replace the secret, and merge *change* and *seen* with it; answers the record as it is now.
 
-        ``CONFLICT`` when ``rotation.replaces`` is no longer the current digest; the rest as in `commit`.
+        When another rotation by age has replaced the same secret first, a rotation by age merges what it brings and
+        answers that record, whose digest is then not its own. Any other secret in the way is ``CONFLICT``; the rest as
+        in `commit`.
         """
         ...
 
     async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
-        """End one session and answer its tombstone; ``None`` when there was none alive, or not one of *owner*'s."""
+        """End one session and answer its tombstone; ``None`` when there was none, or not one of *owner*'s.
+
+        A session whose clock had run out before it is ``revoked`` keeps the clock's reason, here and in the verbs below.
+        """
         ...
 
     async def take(self, id: str, *, now: Millis) -> tuple[Tombstone, Mapping[str, bytes]] | None:
@@ -159,10 +172,10 @@ class Store(Protocol):
         """End all sessions of a user but *keep*, and raise the user's epoch in the same step."""
         ...
 
-    async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> int:
+    async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
         """Give every live session of a user these roles, raise their generations and ask for new secrets.
 
-        Answers how many sessions were changed.
+        Also raises the user's epoch, so that no sign-in under way brings the old roles back. Answers the ids changed.
         """
         ...
 
@@ -171,7 +184,10 @@ class Store(Protocol):
         ...
 
     async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
-        """End up to *limit* sessions that were created under a store-wide epoch lower than *below*."""
+        """End up to *limit* sessions that were created under a store-wide epoch lower than *below*.
+
+        Only an empty answer means that none is left.
+        """
         ...
 
 

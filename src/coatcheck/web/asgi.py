@@ -99,7 +99,7 @@ class SessionMiddleware:
         elif kind == "http":
             request = self._request(scope)
             await Exchange(self.sessions, self.settings, request).serve(self.app, receive, send)
-            if not self._lifespan.sweeping:
+            if not self._lifespan.sweeping and self.sessions.sweep_due:
                 await self.sessions.sweep_if_due()
         elif kind == "websocket":
             await Socket(self.sessions, self.settings, self._request(scope)).serve(self.app, receive, send)

@@ -26,12 +26,12 @@ def add_vary(headers: Iterable[tuple[bytes, bytes]], *names: bytes) -> RawHeader
     """Add *names* to ``Vary`` unless they are there already; ``*`` says more than any name and is left alone."""
     kept = list(headers)
     at = [index for index, (name, _) in enumerate(kept) if name.lower() == b"vary"]
+    if not at:
+        return [*kept, (b"vary", b", ".join(names))] if names else kept
     known = {member.lower() for index in at for member in _members(kept[index][1])}
     missing = [name for name in names if name.lower() not in known]
     if b"*" in known or not missing:
         return kept
-    if not at:
-        return [*kept, (b"vary", b", ".join(missing))]
     name, value = kept[at[0]]
     kept[at[0]] = (name, b", ".join([*_members(value), *missing]))
     return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
 from coatcheck.cookies import max_age_seconds
@@ -76,7 +76,7 @@ class Exchange:
             return
         self._started = True
         self.state.phase = Phase.ANSWERED
-        message["headers"] = self._headers(list(message.get("headers", ())), outcome)
+        message["headers"] = self._headers(message.get("headers", ()), outcome)
         await self._send(message)
 
     async def _answer(self, error: CoatcheckError) -> None:
@@ -105,7 +105,7 @@ class Exchange:
     def _require_look(self) -> None:
         self.state.looked = True
 
-    def _headers(self, headers: RawHeaders, outcome: Outcome) -> RawHeaders:
+    def _headers(self, headers: Iterable[tuple[bytes, bytes]], outcome: Outcome) -> RawHeaders:
         """Add the cookie, what keeps it out of caches, and what the answer varies by."""
         cookie = self._request.cookie
         if outcome.cookie is not Cookie.KEEP and cookie is not None:
@@ -116,9 +116,11 @@ class Exchange:
                 text = cookie.write(outcome.token, max_age=age)
             else:
                 text = cookie.delete()
-            headers = forbid_storing(drop_set_cookie(headers, cookie.name))
-            headers.append((b"set-cookie", text.encode("ascii")))
-        return add_vary_cookie(headers) if self.state.looked else headers
+            headers = [
+                *forbid_storing(drop_set_cookie(headers, cookie.name)),
+                (b"set-cookie", text.encode("ascii")),
+            ]
+        return add_vary_cookie(headers) if self.state.looked else list(headers)
 
 
 async def load_into(state: State, request: Request, settings: Settings) -> None:
@@ -140,19 +142,13 @@ def tell_lost_changes(state: State) -> None:
     """Warn of changes that were made where nobody commits them: after the answer, or in a snapshot."""
     if state.problem is not None or not state.looked:
         return
-    keys = _changed_keys(state)
-    if keys:
-        state.core.emit(
-            "session.changes_lost",
-            session_id=state.id,
-            user_id=state.live.user_id if state.live else None,
-            keys=", ".join(keys),
-        )
-
-
-def _changed_keys(state: State) -> list[str]:
     try:
         change = state.data.delta()
     except CoatcheckError:
-        return ["a value that cannot be encoded"]
-    return sorted({*change.set, *change.unset})
+        keys = "a value that cannot be encoded"
+    else:
+        if not change:
+            return
+        keys = ", ".join(sorted({*change.set, *change.unset}))
+    owner = state.live.user_id if state.live else None
+    state.core.emit("session.changes_lost", session_id=state.id, user_id=owner, keys=keys)

@@ -6,8 +6,9 @@ is read from the right, the nearest proxy's entry first, and the first address t
 
 Both families of headers are understood: ``X-Forwarded-For``, ``-Proto``, ``-Host``, and ``Forwarded`` (RFC 7239). A
 proxy usually writes one and lets the other pass as the client sent it, and nothing shows which. So when a request has
-both and they do not agree in everything, both are ignored and the connection alone counts. What
-cannot be read is ignored in the same way: the peer's own value stands in its place.
+both and they do not agree in everything, both are ignored and the connection alone counts. What cannot be read is
+ignored in the same way: the peer's own value stands in its place. A proxy that is trusted must set or remove each
+header of the family it writes, because one that it lets through looks like its own.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ def is_local(host: str) -> bool:
 def host_in(host: str, allowed: Collection[str]) -> bool:
     """Whether *host* is among *allowed*, as `parse_hosts` returns them; an entry without port allows every port."""
     split = _split_host(host)
-    return split is not None and (split[0] in allowed or (bool(split[1]) and f"{split[0]}:{split[1]}" in allowed))
+    return split is not None and (split[0] in allowed or ":".join(split) in allowed)
 
 
 def parse_hosts(values: Iterable[str]) -> tuple[frozenset[str], list[str]]:
@@ -242,7 +243,7 @@ def _network(entry: str) -> Network | str:
         network = ip_network(entry)
     except ValueError as error:
         return f'trusted_proxies: {entry!r} is not an address or a network ({error}); write "10.0.0.0/8" or "::1"'
-    if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
         network = IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
     if network.prefixlen == 0:
         return f"trusted_proxies: {entry!r} trusts everybody, who could then choose an address: name your proxies"
@@ -291,9 +292,13 @@ def _parse_forwarded(text: str) -> list[dict[str, str]]:
 
 
 def _split_host(host: str) -> tuple[str, str] | None:
-    """Split a host in lower case from its port, without a trailing dot; ``None`` for anything else, as user info."""
-    if len(host) > _LONGEST_HOST or not host.isascii():
-        return None
+    """Split a host from its port, in lower case and without a trailing dot; ``None`` for anything else."""
+    return _parse_host(host) if len(host) <= _LONGEST_HOST and host.isascii() else None
+
+
+@lru_cache(maxsize=256)
+def _parse_host(host: str) -> tuple[str, str] | None:
+    """Parse one host; cached, because an application answers to a few."""
     match = _HOST_AND_PORT.fullmatch(host.lower())
     if match is None or int(match[2] or 0) > 65_535 or (match[1][0] == "[" and not normalise(match[1])):
         return None

@@ -6,10 +6,10 @@ from collections.abc import MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from coatcheck.cookies import Cookie, Unusable
+from coatcheck.cookies import Unusable
 from coatcheck.state import Visit
 from coatcheck.web.answers import Asked
-from coatcheck.web.proxies import Place, is_local
+from coatcheck.web.proxies import is_local
 from coatcheck.web.settings import Settings
 
 _EVENT_STREAM: Final = b"text/event-stream"
@@ -38,12 +38,10 @@ class Request:
                 accept = accept + b"," + value if accept else value
             elif name in (b"sec-purpose", b"purpose"):
                 prefetch = prefetch or b"prefetch" in value
-        client = scope.get("client")
-        self.place: Place = settings.proxies.resolve(client[0] if client else None, scope["scheme"], host, headers)
-        transport = settings.transport(self.place.scheme, self.place.host)
-        self.cookie: Cookie | None = transport.cookie
+        transport = settings.transport(scope, host)
+        self.place, self.cookie = transport.place, transport.cookie
         self._accept = accept
-        found = None if transport.cookie is None or not cookies else transport.cookie.read(cookies)
+        found = transport.cookie.read(cookies) if cookies and transport.cookie else None
         self.token = found if isinstance(found, str) else None
         self.visit = Visit(
             address=self.place.address,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from coatcheck.cookies import Cookie, CookieSpec, SameSite
 from coatcheck.errors import ConfigurationError
-from coatcheck.web.proxies import TrustedProxies, host_in, is_local, parse_hosts, parse_trusted
+from coatcheck.web.proxies import Place, TrustedProxies, host_in, is_local, parse_hosts, parse_trusted
 
 Load: TypeAlias = Literal["always", "on_demand"]
 
@@ -19,8 +19,9 @@ test_hosts: Final[set[str]] = set()
 
 
 class Transport(Struct, frozen=True):
-    """How cookies travel on one scheme and host; ``insecure`` is the remedy where they may not."""
+    """Where a request came from and how cookies travel there; ``insecure`` is the remedy where they may not."""
 
+    place: Place
     cookie: Cookie | None
     insecure: str | None = None
 
@@ -67,7 +68,8 @@ class Settings:
         self.paths = None if options.paths is None else tuple(options.paths)
         self._hosts = hosts
         self._secure, self._plain = spec.on(secure=True), spec.on(secure=False)
-        self.transport = lru_cache(maxsize=1024)(self._transport)
+        self._believes_nobody = self.proxies == TrustedProxies()
+        self._direct = lru_cache(maxsize=4096)(self._resolved)
 
     def covers(self, path: str) -> bool:
         """Whether sessions are used below *path*."""
@@ -75,13 +77,26 @@ class Settings:
             path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.paths
         )
 
-    def _transport(self, scheme: str, host: str) -> Transport:
+    def transport(self, scope: MutableMapping[str, Any], host: bytes) -> Transport:
+        """Say where a request came from and which cookie it may carry; known answers are remembered."""
+        client = scope.get("client")
+        peer = client[0] if client else None
+        if self._believes_nobody:
+            return self._direct(peer, scope["scheme"], host)
+        return self._at(self.proxies.resolve(peer, scope["scheme"], host, scope["headers"]))
+
+    def _resolved(self, peer: str | None, scheme: str, host: bytes) -> Transport:
+        return self._at(self.proxies.resolve(peer, scheme, host, ()))
+
+    def _at(self, place: Place) -> Transport:
         """Choose the cookie by the request's own scheme and host; no environment variable decides (ruling 6)."""
+        scheme, host = place.scheme, place.host
         if scheme == "https":
-            return Transport(self._secure)
+            return Transport(place, self._secure)
         if is_local(host) or host_in(host, self._hosts) or host_in(host, test_hosts):
-            return Transport(self._plain)
+            return Transport(place, self._plain)
         return Transport(
+            place,
             None,
             f"a session over plain http to {host or 'an unnamed host'!r} could be read on the way. Serve https; behind "
             "a proxy that does, name it: SessionMiddleware(trusted_proxies=[...]); for a network you trust write "

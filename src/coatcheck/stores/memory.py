@@ -1,0 +1,349 @@
+"""The memory store: sessions in this process's memory, and the reference for every other store.
+
+For tests, development and applications of one process whose sessions may end with it. Nothing outlives the process
+and no other process sees it.
+
+Every verb runs whole inside one lock and never suspends, so the store is safe under threads and under any event loop.
+What a verb does to a record is said in `coatcheck.transitions`; the indexes around it are
+`coatcheck.stores._memory_rows`.
+
+A user's epoch is kept from its first raise on and never forgotten: one that fell would let an old sign-in through.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from coatcheck import transitions
+from coatcheck.model import Found, Millis, Reason, Record, Tombstone, replace
+from coatcheck.stores._memory_rows import Row, Rows
+from coatcheck.stores.contract import Capability, Traits
+from coatcheck.tokens import is_id
+from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen
+
+_TRAITS: Final = Traits(
+    name="memory", capabilities=frozenset(Capability), blocking=True, persistent=False, shared=False
+)
+_CURSOR: Final = re.compile(r"(\d{1,15})\.(.+)", re.ASCII)
+
+
+class _Epoch(NamedTuple):
+    """How often an epoch was raised, and when last; ``None`` when it never was."""
+
+    value: int = 0
+    raised_at: Millis | None = None
+
+    def raised(self, now: Millis) -> _Epoch:
+        """Return the next one; the moment never moves back."""
+        return _Epoch(self.value + 1, now if self.raised_at is None else max(now, self.raised_at))
+
+
+class MemoryStore:
+    """A store in this process's memory.
+
+    Args:
+        tenant: accepted as by every store. Two memory stores share nothing, so it separates no further.
+    """
+
+    def __init__(self, *, tenant: str = "") -> None:
+        """Start empty."""
+        self.tenant = tenant
+        self._lock = threading.Lock()
+        self._key = b""
+        self._rows = Rows()
+        self._epochs: dict[str, _Epoch] = {}
+        self._epoch = _Epoch()
+        self._sides: dict[str, dict[str, bytes]] = {}
+        self._leases: dict[str, tuple[str, Millis]] = {}
+
+    def __repr__(self) -> str:
+        """Show how much is kept, and nothing of what."""
+        return f"MemoryStore(live={len(self._rows.live)}, ended={len(self._rows.ended)})"
+
+    @property
+    def traits(self) -> Traits:
+        """Every capability, never suspending, lost with the process and seen by it alone."""
+        return _TRAITS
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def close(self) -> None:
+        """Nothing to let go of: the sessions stay as long as the object does."""
+
+    async def key(self) -> bytes:
+        """Return this store's 32 random bytes, made at first use."""
+        with self._lock:
+            self._key = self._key or secrets.token_bytes(32)
+            return self._key
+
+    async def clock(self) -> Millis | None:
+        """Run on this machine's clock."""
+        return None
+
+    async def find(self, ids: Sequence[str]) -> list[Found]:
+        """Return what is known of each id, in order."""
+        if len(ids) == 1:
+            # One id needs no lock (see `Rows.get`). Several take it, so that nobody sees half of a sign-in.
+            return [self._rows.get(ids[0])]
+        with self._lock:
+            return [self._rows.get(each) for each in ids]
+
+    async def epoch(self, user_id: str) -> int:
+        """Return the user's epoch and the store-wide one together."""
+        with self._lock:
+            return self._epoch_of(user_id)
+
+    async def create(
+        self,
+        record: Record,
+        *,
+        now: Millis,
+        limit: Limit | None = None,
+        epoch: int | None = None,
+        began_at: Millis | None = None,
+        replacing: Replacing | None = None,
+        max_bytes: int | None = None,
+    ) -> Created | NotCreated:
+        """Insert *record*, end what it replaces, and hold the user's limit."""
+        with self._lock:
+            if self._rows.get(record.id) is not None:
+                return NotCreated.EXISTS
+            if self._is_stale(record.user_id, epoch, began_at):
+                return NotCreated.STALE_EPOCH
+            replaced = self._rows.live.get(replacing.id) if replacing else None
+            surplus = self._surplus(record.user_id, replaced, limit, now)
+            if surplus is None:
+                return NotCreated.LIMIT
+            carries = replacing if replaced and replacing and replacing.carry else None
+            if replaced and replaced.sweepable_at(now) is not None:
+                carries = None
+            data = _carried(record, replaced, carries, max_bytes)
+            made = self._rows.insert(replace(record, epoch=self._epoch.value, data=data))
+            ended = [self._bury(other, "evicted", now) for other in surplus]
+            if replaced:
+                ended.append(self._bury(replaced, "superseded", now))
+            return Created(record=made, ended=tuple(ended))
+
+    async def commit(
+        self,
+        id: str,
+        *,
+        generation: int,
+        change: Change,
+        now: Millis,
+        seen: Seen | None = None,
+        expect_version: int | None = None,
+        max_bytes: int | None = None,
+    ) -> int | Refusal:
+        """Merge the named keys and return the new version."""
+        with self._lock:
+            record = self._changeable(id, generation, now)
+            if isinstance(record, Refusal):
+                return record
+            result = transitions.committed(record, change, seen, expect_version, max_bytes)
+            return result if isinstance(result, Refusal) else self._rows.keep(result).version
+
+    async def touch(self, id: str, *, generation: int, seen: Seen, now: Millis) -> Refusal | None:
+        """Record activity, forward only."""
+        with self._lock:
+            record = self._changeable(id, generation, now)
+            if isinstance(record, Refusal):
+                return record
+            self._rows.keep(transitions.seen(record, seen))
+            return None
+
+    async def rotate(
+        self,
+        id: str,
+        *,
+        generation: int,
+        rotation: Rotation,
+        change: Change,
+        now: Millis,
+        seen: Seen | None = None,
+        max_bytes: int | None = None,
+    ) -> Record | Refusal:
+        """Replace the secret, and merge *change* and *seen* with it."""
+        with self._lock:
+            record = self._changeable(id, generation, now)
+            if isinstance(record, Refusal):
+                return record
+            result = transitions.rotated(record, rotation, change, seen, max_bytes)
+            return result if isinstance(result, Refusal) else self._rows.keep(result)
+
+    async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
+        """End one session; ``None`` when there was none alive, or not one of *owner*'s."""
+        with self._lock:
+            record = self._rows.live.get(id)
+            if record is None or (owner is not None and record.user_id != owner):
+                return None
+            return self._bury(record, transitions.closing_reason(record, reason, now), now)
+
+    async def take(self, id: str, *, now: Millis) -> tuple[Tombstone, Mapping[str, bytes]] | None:
+        """End a session as ``superseded`` and answer its data as it was."""
+        with self._lock:
+            record = self._rows.live.get(id)
+            return None if record is None else (self._bury(record, "superseded", now), record.data)
+
+    async def end_user(
+        self, user_id: str, *, reason: Reason, now: Millis, keep: str | None = None
+    ) -> tuple[Tombstone, ...]:
+        """End all sessions of a user but *keep*, and raise the user's epoch."""
+        with self._lock:
+            self._epochs[user_id] = self._epochs.get(user_id, _Epoch()).raised(now)
+            doomed = [record for record in self._rows.standing_of(user_id) if record.id != keep]
+            return self._bury_all(doomed, reason, now)
+
+    async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
+        """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
+        with self._lock:
+            self._epochs[user_id] = self._epochs.get(user_id, _Epoch()).raised(now)
+            alive = self._rows.alive_of(user_id, now)
+            for record in alive:
+                self._rows.keep(transitions.with_roles(record, roles))
+            return tuple(record.id for record in alive)
+
+    async def raise_epoch(self, *, now: Millis) -> int:
+        """Raise the store-wide epoch and answer it."""
+        with self._lock:
+            self._epoch = self._epoch.raised(now)
+            return self._epoch.value
+
+    async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
+        """End up to *limit* sessions created under a store-wide epoch lower than *below*."""
+        with self._lock:
+            doomed: list[Record] = []
+            for record in self._rows.live.values():
+                # In order of creation, so the first one of a later epoch ends the search.
+                if record.epoch >= below or len(doomed) >= limit:
+                    break
+                doomed.append(record)
+            return self._bury_all(doomed, reason, now)
+
+    async def list_user(self, user_id: str, *, now: Millis) -> list[Record]:
+        """Return the user's live sessions, most recently seen first."""
+        with self._lock:
+            alive = self._rows.alive_of(user_id, now)
+        return sorted(alive, key=lambda record: (record.last_seen_at, record.created_at, record.id), reverse=True)
+
+    async def list_ended(self, user_id: str, *, limit: int) -> list[Tombstone]:
+        """Return the user's tombstones, most recent first, at most *limit*."""
+        with self._lock:
+            ended = self._rows.ended_of(user_id)
+        return heapq.nlargest(limit, ended, key=lambda tombstone: (tombstone.ended_at, tombstone.created_at))
+
+    async def browse(self, *, limit: int, after: str | None = None, user_id: str | None = None) -> Page:
+        """Return a page of everything, newest first. Each page looks at every row there is.
+
+        Raises:
+            ValueError: *after* is not a cursor of an earlier page.
+        """
+        bound = None if after is None else _read_cursor(after)
+        with self._lock:
+            rows = (row for row in self._rows.all_of(user_id) if bound is None or _place(row) < bound)
+            chosen = heapq.nlargest(limit + 1, rows, key=_place)
+        items = tuple(chosen[:limit])
+        more = len(chosen) > limit and items
+        return Page(items, "{}.{}".format(*_place(items[-1])) if more else None)
+
+    async def count(self, *, now: Millis) -> int:
+        """Return how many live sessions there are, by looking at each."""
+        with self._lock:
+            return sum(record.dead_at(now) is None for record in self._rows.live.values())
+
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+        """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
+        with self._lock:
+            expired = self._rows.expired(now, limit)
+            buried = tuple(self._bury(record, reason, now) for record, reason in expired)
+            self._rows.forget(forget_before, limit, max_ended)
+            return buried
+
+    async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:
+        """Keep *value* beside a live session; ``False`` when there is none."""
+        with self._lock:
+            if self._rows.alive(id, now) is None:
+                return False
+            self._sides.setdefault(id, {})[name] = value
+            return True
+
+    async def get_side(self, id: str, name: str) -> bytes | None:
+        """Return what was put; a session's end took it along."""
+        with self._lock:
+            return self._sides.get(id, {}).get(name)
+
+    async def lease(self, name: str, *, holder: str, now: Millis, until: Millis) -> bool:
+        """Take or extend the lease *name*; ``False`` while another holder's has not run out."""
+        with self._lock:
+            held_by, runs_until = self._leases.get(name, (holder, until))
+            if held_by != holder and now < runs_until:
+                return False
+            self._leases[name] = (holder, until)
+            return True
+
+    # What follows runs inside the lock.
+
+    def _epoch_of(self, user_id: str | None) -> int:
+        own = self._epochs.get(user_id) if user_id is not None else None
+        return self._epoch.value + (own.value if own else 0)
+
+    def _is_stale(self, user_id: str | None, epoch: int | None, began_at: Millis | None) -> bool:
+        if epoch is not None and epoch < self._epoch_of(user_id):
+            return True
+        own = self._epochs.get(user_id, self._epoch) if user_id is not None else self._epoch
+        raised = [at for at in (own.raised_at, self._epoch.raised_at) if at is not None]
+        return began_at is not None and any(began_at <= at for at in raised)
+
+    def _surplus(
+        self, user_id: str | None, replaced: Record | None, limit: Limit | None, now: Millis
+    ) -> list[Record] | None:
+        """Return whom a sign-in pushes out, ``None`` when the limit rejects it; without a limit nobody is counted."""
+        if limit is None or user_id is None:
+            return []
+        standing = (other for other in self._rows.alive_of(user_id, now) if other is not replaced)
+        return transitions.evicted(standing, limit)
+
+    def _bury_all(self, records: list[Record], reason: Reason, now: Millis) -> tuple[Tombstone, ...]:
+        return tuple(
+            self._bury(record, transitions.closing_reason(record, reason, now), now) for record in records
+        )
+
+    def _changeable(self, id: str, generation: int, now: Millis) -> Record | Refusal:
+        record = self._rows.live.get(id)
+        if record is None:
+            return Refusal.GONE
+        return transitions.refusal(record, generation, now) or record
+
+    def _bury(self, record: Record, reason: Reason, now: Millis) -> Tombstone:
+        self._sides.pop(record.id, None)
+        return self._rows.bury(record, reason, now)
+
+
+def _carried(
+    record: Record, replaced: Record | None, carries: Replacing | None, max_bytes: int | None
+) -> dict[str, bytes]:
+    """Lay what the replaced session holds now under *record*'s own data, unless together they are too large."""
+    own = dict(record.data)
+    if replaced is None or carries is None:
+        return own
+    both = transitions.merged(replaced.data, Change(own, carries.unset))
+    return own if max_bytes is not None and transitions.data_size(both) > max_bytes else both
+
+
+def _place(row: Row) -> tuple[Millis, str]:
+    """Return where a row stands among all: by creation time, then by id."""
+    return row.created_at, row.id
+
+
+def _read_cursor(text: str) -> tuple[Millis, str]:
+    """Return the place that a cursor names."""
+    match = _CURSOR.fullmatch(text)
+    if match is None or not is_id(match[2]):
+        raise ValueError("this is not a cursor of an earlier page")
+    return int(match[1]), match[2]

@@ -1,0 +1,1 @@
+"""The tests, in the order they run: fast, surface, stores, web, browser."""

@@ -1,0 +1,423 @@
+"""What `coatcheck.testing` offers the tests of applications: the clock, the events, signing in, the pytest plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+
+from coatcheck import AsyncSessions, ConfigurationError, Event, InsecureTransport, Policy, Sessions
+from coatcheck.testing import CapturedEvents, FrozenClock, freeze, sign_in
+from coatcheck.testing.finding import middleware_of
+from coatcheck.web.starlette import SessionMiddleware, session_of
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = "http://localhost:8000"
+
+
+async def me(request: Request) -> JSONResponse:
+    """Say who asks."""
+    session = session_of(request)
+    return JSONResponse({"user": session.user_id, "roles": list(session.roles), "reason": session.reason, **session})
+
+
+async def put(request: Request) -> JSONResponse:
+    """Store something."""
+    session_of(request)["put"] = True
+    return JSONResponse({})
+
+
+async def rotate(request: Request) -> JSONResponse:
+    """Answer with another cookie of the same name."""
+    await session_of(request).rotate()
+    return JSONResponse({})
+
+
+def site(**options: Any) -> tuple[Starlette, AsyncSessions]:
+    """Build an application and its manager."""
+    sessions = AsyncSessions("memory://", **options)
+    app = Starlette(routes=[Route("/me", me), Route("/put", put), Route("/rotate", rotate)])
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+    return app, sessions
+
+
+@asynccontextmanager
+async def browser(app: Any, base_url: str = LOCAL) -> AsyncIterator[httpx.AsyncClient]:
+    """Open an asyncio client of an application."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url) as client:
+        yield client
+
+
+# --- the clock
+
+
+def test_the_clock_stands_still_until_it_is_moved() -> None:
+    """A `FrozenClock` begins at one fixed moment, moves by text and by timedelta, and never backwards."""
+    clock = FrozenClock()
+    begin = clock.now_ms
+    assert (begin, clock()) == (FrozenClock().now_ms, begin / 1000)
+
+    clock.advance("31m")
+    clock.advance(timedelta(milliseconds=1))
+
+    assert clock.now_ms == begin + 31 * 60_000 + 1
+    assert clock.now == datetime(2026, 1, 1, 12, 31, 0, 1000, UTC)
+    assert "2026-01-01T12:31:00.001" in repr(clock)
+    for wrong in ("-1s", "soon", timedelta(seconds=-1)):
+        with pytest.raises(ValueError):
+            clock.advance(wrong)
+
+
+def test_the_clock_starts_where_it_is_told() -> None:
+    """A start without a time zone would mean another moment on every machine, and is refused."""
+    assert FrozenClock(datetime(1970, 1, 2, tzinfo=UTC)).now_ms == 86_400_000
+    with pytest.raises(ValueError, match="time zone"):
+        FrozenClock(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_the_clock_is_exact_to_the_millisecond() -> None:
+    """Seconds as a float lose no millisecond when they are multiplied and cut off, as the manager does (promise 8)."""
+    clock = FrozenClock()
+    for _ in range(5000):
+        assert int(clock() * 1000) == clock.now_ms
+        clock.advance("1ms")
+    assert any(int(ms / 1000 * 1000) != ms for ms in range(clock.now_ms - 5000, clock.now_ms))
+
+
+def test_freeze_replaces_the_clock_of_a_manager_for_a_while() -> None:
+    """Inside the block a built manager reads the frozen clock, outside its own, also after a failure (promise 8)."""
+    own = FrozenClock(datetime(2020, 1, 1, tzinfo=UTC))
+    sessions = Sessions("memory://", policy=Policy.sensitive(), clock=own)
+    with pytest.raises(RuntimeError), freeze(sessions, FrozenClock()) as clock:
+        session = sessions.load(None)
+        sessions.login(session, "user-1")
+        token = sessions.save(session).token
+        clock.advance("29m")
+        assert sessions.load(token).user_id == "user-1"
+        clock.advance("1m")
+        assert sessions.load(token).reason == "idle"
+        raise RuntimeError
+
+    session = sessions.load(None)
+    sessions.login(session, "user-2")
+    assert sessions.get(session.id or "").created_at == own.now_ms  # type: ignore[union-attr]
+
+
+# --- events
+
+
+def test_captured_events_are_a_list_that_listens() -> None:
+    """Events are kept in order, found by name, and a name that does not exist is an error, not an empty answer."""
+    events = CapturedEvents()
+    created, ended = Event(name="session.created", at=1), Event(name="session.ended", at=2)
+    for event in (created, ended, created):
+        events(event)
+
+    assert events == [created, ended, created]
+    assert events.names == ["session.created", "session.ended", "session.created"]
+    assert events.only("session.created") == [created, created]
+    assert events.only("session.ended", "session.created") == [created, ended, created]
+    with pytest.raises(ValueError, match=r"session\.begun"):
+        events.only("session.begun")
+
+
+# --- signing in
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_sign_in_on_a_test_client(opened: bool) -> None:
+    """A ``TestClient`` is signed in before its first request, on its own loop when it is open, else on another."""
+    events = CapturedEvents()
+    app, sessions = site(listeners=[events])
+    client = TestClient(app, base_url=LOCAL)
+    if opened:
+        client.__enter__()
+
+    info = sign_in(client, "user-1", roles=["editor", "admin"], data={"cart": ["apples"]})
+
+    assert client.get("/me").json() == {
+        "user": "user-1",
+        "roles": ["admin", "editor"],
+        "reason": None,
+        "cart": ["apples"],
+    }
+    assert (info.user_id, info.roles, info.live) == ("user-1", ("admin", "editor"), True)
+    assert events.names == ["session.created"]
+    if opened:
+        client.__exit__()
+    assert asyncio.run(sessions.get(info.id)) == info
+
+
+def test_sign_in_is_replaced_by_the_applications_own_cookie() -> None:
+    """The cookie is the one that the application sets, so a later answer replaces it and never doubles it (C-10)."""
+    app, _ = site()
+    with TestClient(app, base_url=LOCAL) as client:
+        sign_in(client, "user-1")
+        before = client.cookies["session"]
+        client.get("/rotate")
+
+        assert client.cookies["session"] != before  # `cookies[...]` refuses two of one name
+        assert client.get("/me").json()["user"] == "user-1"
+        sign_in(client, "user-2")
+        assert client.get("/me").json()["user"] == "user-2"
+
+
+def test_sign_in_on_https() -> None:
+    """On https the cookie has its ``__Host-`` name, as in production (promise 10)."""
+    app, _ = site()
+    with TestClient(app, base_url="https://shop.example") as client:
+        sign_in(client, "user-1")
+
+        assert list(client.cookies) == ["__Host-session"]
+        assert client.get("/me").json()["user"] == "user-1"
+
+
+def test_sign_in_says_where_plain_http_is_refused() -> None:
+    """On a host where the application would refuse the cookie there is no session, and the remedy is told (ruling 6)."""
+    app, sessions = site()
+    with TestClient(app, base_url="http://shop.example") as client, pytest.raises(InsecureTransport, match="shop"):
+        sign_in(client, "user-1")
+    assert asyncio.run(sessions.count()) == 0
+
+
+def test_sign_in_keeps_the_policy() -> None:
+    """The session is a real one: the limit holds, and ``remember`` chooses its lifetime (promise 4, ruling 2)."""
+    app, sessions = site(policy=Policy(max_sessions=1))
+    with TestClient(app, base_url=LOCAL) as first, TestClient(app, base_url=LOCAL) as second:
+        sign_in(first, "user-1")
+        info = sign_in(second, "user-1", remember=True)
+
+        assert info.lifetime == "remember_me"
+    assert asyncio.run(sessions.count()) == 1
+
+
+def test_sign_in_with_asyncio() -> None:
+    """An asyncio client is signed in on the running loop, with ``await``."""
+
+    async def story() -> None:
+        app, sessions = site(policy=Policy(anonymous=False))
+        async with browser(app) as client:
+            info = await sign_in(client, "user-1", data={"n": 1})
+            told = (await client.get("/me")).json()
+            assert (told["user"], told["n"]) == ("user-1", 1)
+            await sessions.revoke(info.id)
+            assert (await client.get("/me")).json()["reason"] == "revoked"
+
+    asyncio.run(story())
+
+
+def test_sign_in_from_a_running_loop() -> None:
+    """A blocking client may be signed in where a loop runs in the same thread, as an async test does."""
+
+    async def story() -> None:
+        app, _ = site()
+        client = TestClient(app, base_url=LOCAL)
+        sign_in(client, "user-1")
+        assert client.get("/me").json()["user"] == "user-1"
+
+    asyncio.run(story())
+
+
+def plain(app: Any) -> Any:
+    """Wrap an application in something that keeps it under ``app``."""
+
+    class Wrapper:
+        def __init__(self) -> None:
+            self.app = app
+
+        async def __call__(self, *connection: Any) -> None:
+            await self.app(*connection)
+
+    return Wrapper()
+
+
+def test_the_middleware_is_found_wherever_it_is() -> None:
+    """It is found before and after the application is built, around it, below wrappers, and in mounted ones."""
+    app, sessions = site()
+    around = SessionMiddleware(app=me, sessions=sessions)  # type: ignore[arg-type]
+    for candidate in (app, plain(app), plain(plain(app)), Starlette(routes=[Mount("/shop", app)]), around):
+        assert middleware_of(candidate).sessions is sessions
+
+    with TestClient(app, base_url=LOCAL) as client:
+        client.get("/me")
+        built = middleware_of(app)
+        assert built is middleware_of(app)
+        assert built.sessions is sessions
+
+
+def test_sign_in_says_what_it_needs() -> None:
+    """A client of no application, and an application without sessions, are told what to write."""
+    with httpx.Client() as stranger, pytest.raises(ConfigurationError, match="TestClient"):
+        sign_in(stranger, "user-1")
+    with pytest.raises(ConfigurationError, match="add_middleware"):
+        sign_in(TestClient(Starlette()), "user-1")
+
+
+# --- the plugin
+
+APPLICATION = """
+    import pytest
+    from fastapi import FastAPI
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+    from starlette.responses import JSONResponse
+    from starlette.testclient import TestClient
+    from coatcheck import AsyncSessions, Policy
+    from coatcheck.web.fastapi import CurrentSession, SessionMiddleware, SignedIn
+    from coatcheck.web.starlette import session_of
+
+    async def whoami(request):
+        session = session_of(request)
+        return JSONResponse({"user": session.user_id, "reason": session.reason})
+
+    def starlette_app():
+        return Starlette(routes=[Route("/", whoami)])
+
+    def fastapi_app():
+        app = FastAPI()
+
+        @app.get("/")
+        async def whoami(session: CurrentSession):
+            return {"user": session.user_id, "reason": session.reason}
+
+        @app.get("/account")
+        async def account(user: SignedIn):
+            return {"roles": user.roles}
+
+        return app
+
+    @pytest.fixture(params=[starlette_app, fastapi_app])
+    def client(request, frozen_clock, captured_events):
+        sessions = AsyncSessions(
+            "memory://", policy=Policy.sensitive(), clock=frozen_clock, listeners=[captured_events]
+        )
+        app = request.param()
+        app.add_middleware(SessionMiddleware, sessions=sessions)
+        with TestClient(app) as client:
+            yield client
+
+    def test_idle(client, sign_in, frozen_clock, captured_events):
+        info = sign_in(client, "user-1")
+        frozen_clock.advance("29m")
+        assert client.get("/").json() == {"user": "user-1", "reason": None}
+        frozen_clock.advance("31m")
+        assert client.get("/").json() == {"user": None, "reason": "idle"}
+        assert captured_events.only("session.created")[0].session_id == info.id
+
+    @pytest.mark.parametrize("client", [fastapi_app], indirect=True)
+    def test_roles(client, sign_in):
+        assert client.get("/account").status_code == 401
+        sign_in(client, "user-1", roles=["editor"])
+        assert client.get("/account").json() == {"roles": ["editor"]}
+"""
+
+
+def inner(pytester: pytest.Pytester, *options: str) -> pytest.RunResult:
+    """Run the tests in *pytester*'s directory in a process of their own, with the plugin once."""
+    installed = any(entry.value == "coatcheck.testing.plugin" for entry in entry_points(group="pytest11"))
+    plugin = () if installed else ("-p", "coatcheck.testing.plugin")
+    return pytester.runpytest_subprocess(*plugin, "-p", "no:cacheprovider", "-q", *options)
+
+
+@pytest.fixture(autouse=True)
+def _source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inner runs, which have a directory of their own, find the package that this run tests."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+
+
+def test_the_plugins_fixtures_work_together(pytester: pytest.Pytester) -> None:
+    """Signed in on Starlette and FastAPI over ``http://testserver``, and signed out by the idle clock (promise 8)."""
+    pytester.makepyfile(APPLICATION)
+
+    inner(pytester).assert_outcomes(passed=3)
+
+
+def test_plain_http_is_allowed_while_tests_run_and_no_longer(pytester: pytest.Pytester) -> None:
+    """Only made-up hosts, only while tests run, also in session fixtures and after late imports (ruling 6)."""
+    pytester.makeconftest("""
+        import sys
+
+        def pytest_sessionstart():
+            assert "coatcheck.web.settings" not in sys.modules
+
+        def pytest_unconfigure():
+            from coatcheck.web.settings import test_hosts
+            print("after:", sorted(test_hosts))
+    """)
+    pytester.makepyfile("""
+        import pytest
+
+        def allowed(host):
+            from coatcheck.web.settings import Options, Settings
+            return Settings(Options()).transport("http", host).cookie is not None
+
+        @pytest.fixture(scope="session")
+        def early():
+            return allowed("testserver")
+
+        def test_hosts(early):
+            assert early
+            assert allowed("test")
+            assert not allowed("shop.example")
+            assert not allowed("testserver.example")
+    """)
+
+    result = inner(pytester)
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["after: [[][]]"])
+
+
+def test_a_fixture_of_ones_own_takes_precedence(pytester: pytest.Pytester) -> None:
+    """The plugin's names are no reserved words: a test file's own fixture of the same name is used."""
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.fixture
+        def sign_in():
+            return "mine"
+
+        def test_it(sign_in):
+            assert sign_in == "mine"
+    """)
+
+    inner(pytester).assert_outcomes(passed=1)
+
+
+def test_the_plugin_costs_little() -> None:
+    """Loading the plugin in somebody's test run imports no framework, no asyncio, no engine and no adapter."""
+    seen = "import sys, pytest; before = set(sys.modules); import {}; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-c", seen.format("coatcheck.testing.plugin")], capture_output=True, check=True, text=True
+    )
+    loaded = done.stdout.split()
+
+    assert "coatcheck.testing.clock" in loaded
+    heavy = ("asyncio", "sqlite3", "starlette", "fastapi", "httpx", "anyio", "coatcheck.web", "coatcheck.stores.memory")
+    assert [name for name in loaded if name.startswith(heavy)] == []
+
+
+def test_importing_the_helpers_does_not_import_pytest() -> None:
+    """Only who asks for the conformance suite gets pytest with it; an unknown name is an ordinary error."""
+    code = (
+        "import sys, coatcheck.testing as t; t.FrozenClock, t.sign_in; assert 'pytest' not in sys.modules; "
+        "t.StoreContract; assert 'pytest' in sys.modules; assert not hasattr(t, 'Nothing')"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,1 @@
+"""The public surface, the shape of the source, and the documentation."""

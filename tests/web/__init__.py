@@ -1,0 +1,1 @@
+"""Adapters: HTTP scenarios, cookies, caches, the demo in process."""
