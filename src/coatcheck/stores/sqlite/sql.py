@@ -1,0 +1,150 @@
+"""Every SQL statement of the SQLite store, each said once and by name.
+
+Constants, not text put together at run time: whatever a caller brings is a parameter. Every statement that looks at
+sessions is bound to a tenant, and those of the sweeper to the formats this release can read, because a newer one may
+count time otherwise.
+"""
+# ruff: noqa: S608  (nothing but the constants of this module is put into a statement)
+
+from __future__ import annotations
+
+from typing import Final
+
+COLUMNS: Final = (
+    "id, tenant, schema, secret_digest, created_at, last_seen_at, idle_expires_at, expires_at, rotated_at, "
+    "previous_digest, successor_nonce, confirmed_at, rotate_due, user_id, roles, auth_time, amr, aal, version, "
+    "generation, epoch, locks, lifetime, persistent, device, data, ended_at, reason, had_data"
+)
+
+# --- one session ------------------------------------------------------------------------------------------------------
+
+FIND: Final = f"SELECT {COLUMNS} FROM sessions WHERE id = ? AND tenant = ?"
+
+# The plus keeps the planner from walking a tenant's index instead of looking up each id.
+FIND_MANY: Final = f"SELECT {COLUMNS} FROM sessions WHERE id IN (SELECT value FROM json_each(?)) AND +tenant = ?"
+
+EXISTS: Final = "SELECT 1 FROM sessions WHERE id = ?"
+
+INSERT: Final = f"INSERT INTO sessions ({COLUMNS}) VALUES ({', '.join('?' * (COLUMNS.count(',') + 1))})"
+
+DEVICE: Final = "SELECT device FROM sessions WHERE id = ?"
+
+SAVE_ACTIVITY: Final = "UPDATE sessions SET last_seen_at = ?, idle_expires_at = ?, confirmed_at = ? WHERE id = ?"
+
+SAVE_DEVICE: Final = "UPDATE sessions SET device = ? WHERE id = ?"
+
+SAVE_DATA: Final = "UPDATE sessions SET version = ?, data = ? WHERE id = ?"
+
+SAVE_PRIVILEGE: Final = """
+UPDATE sessions SET secret_digest = ?, previous_digest = ?, successor_nonce = ?, rotated_at = ?, rotate_due = ?,
+    generation = ?, roles = ?, auth_time = ?, amr = ?, aal = ?
+WHERE id = ?"""
+
+BURY: Final = """
+UPDATE sessions SET schema = ?, ended_at = ?, reason = ?, had_data = ?, data = NULL, previous_digest = NULL,
+    successor_nonce = NULL, roles = '[]', amr = '[]'
+WHERE id = ?"""
+
+OWNER: Final = "SELECT user_id FROM sessions WHERE id = ?"
+
+# --- one user ---------------------------------------------------------------------------------------------------------
+
+STANDING_OF_USER: Final = f"""
+SELECT {COLUMNS} FROM sessions WHERE tenant = :tenant AND user_id = :user_id AND ended_at IS NULL"""
+
+ENDED_OF_USER: Final = f"""
+SELECT {COLUMNS} FROM sessions
+WHERE tenant = :tenant AND user_id = :user_id AND ended_at IS NOT NULL AND schema <= :schema
+ORDER BY ended_at DESC, created_at DESC, id DESC LIMIT :limit"""
+
+EPOCH: Final = """
+SELECT coalesce((SELECT epoch FROM tenants WHERE tenant = :tenant), 0),
+    coalesce((SELECT epoch FROM users WHERE tenant = :tenant AND user_id = :user_id), 0),
+    max(coalesce((SELECT raised_at FROM tenants WHERE tenant = :tenant), -1),
+        coalesce((SELECT raised_at FROM users WHERE tenant = :tenant AND user_id = :user_id), -1))"""
+
+RAISE_USER: Final = """
+INSERT INTO users (tenant, user_id, epoch, raised_at) VALUES (?, ?, 1, ?)
+ON CONFLICT (tenant, user_id) DO UPDATE SET epoch = epoch + 1, raised_at = max(raised_at, excluded.raised_at)"""
+
+# --- everybody --------------------------------------------------------------------------------------------------------
+
+RAISE_TENANT: Final = """
+INSERT INTO tenants (tenant, epoch, raised_at) VALUES (?, 1, ?)
+ON CONFLICT (tenant) DO UPDATE SET epoch = epoch + 1, raised_at = max(raised_at, excluded.raised_at)"""
+
+# An ended row leaves the partial index, so each batch begins where there is work. The planner must not choose: with
+# no statistics it may prefer the table in order.
+STANDING_BELOW_EPOCH: Final = f"""
+SELECT {COLUMNS} FROM sessions INDEXED BY sessions_due_absolute
+WHERE tenant = :tenant AND ended_at IS NULL AND epoch < :below
+LIMIT :limit"""
+
+_PLACED: Final = "typeof(created_at) = 'integer' AND typeof(id) = 'text' AND schema <= :schema"
+
+BROWSE: Final = f"""
+SELECT {COLUMNS} FROM sessions
+WHERE tenant = :tenant AND (created_at, id) < (:created_at, :id) AND {_PLACED}
+ORDER BY created_at DESC, id DESC LIMIT :limit"""
+
+# A user's own rows are few and sorted; the planner would rather walk everybody's in order.
+BROWSE_USER: Final = f"""
+SELECT {COLUMNS} FROM sessions INDEXED BY sessions_live_of_user
+WHERE tenant = :tenant AND user_id = :user_id AND ended_at IS NULL AND (created_at, id) < (:created_at, :id)
+    AND {_PLACED}
+UNION ALL
+SELECT {COLUMNS} FROM sessions INDEXED BY sessions_ended_of_user
+WHERE tenant = :tenant AND user_id = :user_id AND ended_at IS NOT NULL AND (created_at, id) < (:created_at, :id)
+    AND {_PLACED}
+ORDER BY created_at DESC, id DESC LIMIT :limit"""
+
+COUNT: Final = """
+SELECT count(*) FROM sessions
+WHERE tenant = :tenant AND ended_at IS NULL AND schema <= :schema
+    AND (expires_at IS NULL OR expires_at > :now) AND (idle_expires_at IS NULL OR idle_expires_at > :now)"""
+
+# --- sweeping ---------------------------------------------------------------------------------------------------------
+
+DUE_ABSOLUTE: Final = f"""
+SELECT {COLUMNS} FROM sessions
+WHERE tenant = :tenant AND ended_at IS NULL AND expires_at <= :now AND schema <= :schema
+ORDER BY expires_at LIMIT :limit"""
+
+DUE_IDLE: Final = f"""
+SELECT {COLUMNS} FROM sessions
+WHERE tenant = :tenant AND ended_at IS NULL AND locks = 0 AND idle_expires_at <= :now AND schema <= :schema
+ORDER BY idle_expires_at LIMIT :limit"""
+
+FORGET_OLD: Final = """
+DELETE FROM sessions WHERE rowid IN (
+    SELECT rowid FROM sessions
+    WHERE tenant = :tenant AND ended_at IS NOT NULL AND ended_at < :before AND schema <= :schema
+    ORDER BY ended_at LIMIT :limit)"""
+
+# Skipping the newest `max_ended` walks the index alone; what lies beyond is the surplus.
+FORGET_SURPLUS: Final = """
+DELETE FROM sessions WHERE rowid IN (
+    SELECT rowid FROM sessions
+    WHERE tenant = :tenant AND ended_at IS NOT NULL AND schema <= :schema
+    ORDER BY ended_at DESC LIMIT -1 OFFSET :max_ended)"""
+
+# --- beside sessions --------------------------------------------------------------------------------------------------
+
+PUT_SIDE: Final = """
+INSERT INTO sides (session_id, name, value) VALUES (?, ?, ?)
+ON CONFLICT (session_id, name) DO UPDATE SET value = excluded.value"""
+
+GET_SIDE: Final = """
+SELECT value FROM sides JOIN sessions ON sessions.id = sides.session_id
+WHERE sides.session_id = ? AND sides.name = ? AND sessions.tenant = ?"""
+
+DROP_SIDES: Final = "DELETE FROM sides WHERE session_id = ?"
+
+LEASE: Final = """
+INSERT INTO leases (tenant, name, holder, until) VALUES (:tenant, :name, :holder, :until)
+ON CONFLICT (tenant, name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE holder = excluded.holder OR until <= :now"""
+
+KEY: Final = "SELECT value FROM meta WHERE name = 'key'"
+
+MAKE_KEY: Final = "INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT (name) DO NOTHING"

@@ -1,0 +1,1 @@
+"""Stores on their real engines, and the conformance suite on broken ones."""
