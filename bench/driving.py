@@ -52,7 +52,7 @@ async def _receive() -> dict[str, Any]:
 
 
 async def timed(app: Any, action: str, *, in_flight: int, requests: int) -> float:
-    """Return the seconds that one request takes on average, *in_flight* at a time, each visitor with its own session."""
+    """Return the seconds that one request takes on average, *in_flight* visitors at a time."""
     visitors = [Visitor(app) for _ in range(in_flight)]
     for visitor in visitors:
         await visitor.request("POST", "/login")

@@ -9,9 +9,10 @@ back as something else would be a bug found much later. Nothing is ever executed
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from types import NoneType
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,8 +27,8 @@ _DEEPEST: Final = 64
 # Tags are stored data: a number here never changes its meaning.
 _TO_TAG: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     tuple: (1, list),
-    set: (2, lambda value: sorted(value, key=repr)),
-    frozenset: (3, lambda value: sorted(value, key=repr)),
+    set: (2, list),
+    frozenset: (3, list),
     Decimal: (4, str),
     UUID: (5, lambda value: value.bytes),
     date: (6, date.isoformat),
@@ -35,6 +36,8 @@ _TO_TAG: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     time: (8, time.isoformat),
     datetime: (9, datetime.isoformat),
 }
+_UNORDERED: Final = (set, frozenset)
+_ZONED: Final = 10
 _FROM_TAG: Final[dict[int, Callable[[Any], Any]]] = {
     1: tuple,
     2: set,
@@ -45,6 +48,7 @@ _FROM_TAG: Final[dict[int, Callable[[Any], Any]]] = {
     7: lambda parts: timedelta(*parts),
     8: time.fromisoformat,
     9: datetime.fromisoformat,
+    _ZONED: lambda parts: _zoned(*parts),
 }
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -76,7 +80,7 @@ def decode(raw: bytes) -> Any:
         return _decoder.decode(raw)
     except msgspec.DecodeError:
         raise
-    except (ValueError, TypeError, ArithmeticError) as fault:
+    except (ValueError, TypeError, ArithmeticError, AssertionError, LookupError, RecursionError) as fault:
         raise msgspec.DecodeError("a tagged value does not hold what its tag says") from fault
 
 
@@ -99,7 +103,7 @@ def _prepared(value: Any, path: str, depth: int) -> Any:
     kind = type(value)
     if kind is int and not _INT_MIN <= value <= _INT_MAX:
         raise NotEncodable(f"{path} is an integer of more than 64 bits; store it as text: str(value)")
-    if kind in _AS_IS or (kind is datetime and value.tzinfo is not None):
+    if kind in _AS_IS or (kind is datetime and value.tzinfo is UTC):
         return value
     if depth >= _DEEPEST:
         raise NotEncodable(f"{path} is nested more than {_DEEPEST} levels deep, or contains itself")
@@ -109,14 +113,41 @@ def _prepared(value: Any, path: str, depth: int) -> Any:
         return {_key(key, path): _prepared(item, f"{path}[{key!r}]", depth + 1) for key, item in value.items()}
     if kind not in _TO_TAG:
         raise NotEncodable(_remedy(value, path))
+    if kind in (datetime, time) and (value.fold or type(value.tzinfo) not in (NoneType, timezone)):
+        return _prepared_moment(value, path)
     tag, plain = _TO_TAG[kind]
-    return msgspec.msgpack.Ext(tag, _encoder.encode(_prepared(plain(value), path, depth + 1)))
+    prepared = _prepared(plain(value), path, depth + 1)
+    if kind in _UNORDERED:
+        # One order for equal sets, or reading one would look like a change.
+        prepared.sort(key=_encoder.encode)
+    return msgspec.msgpack.Ext(tag, _encoder.encode(prepared))
+
+
+def _prepared_moment(value: datetime | time, path: str) -> msgspec.msgpack.Ext:
+    """Tag a moment of a named time zone by the zone's name; refuse what carries a rule of its own."""
+    from zoneinfo import ZoneInfo  # brings sysconfig: not for those who store no such thing
+
+    zone = value.tzinfo
+    if not isinstance(value, datetime) or not isinstance(zone, ZoneInfo) or not zone.key:
+        raise NotEncodable(f"{path} is a time that cannot be restored exactly; store it in UTC, or as text")
+    parts = [value.replace(tzinfo=None, fold=0).isoformat(), zone.key, value.fold]
+    return msgspec.msgpack.Ext(_ZONED, _encoder.encode(parts))
+
+
+def _zoned(text: str, zone: str, fold: int) -> datetime:
+    """Return what `_prepared_moment` was given."""
+    from zoneinfo import ZoneInfo
+
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold)
 
 
 def _key(key: Any, path: str) -> str | int:
-    if type(key) in (str, int):
-        return key  # type: ignore[no-any-return]  # checked in the line above
-    raise NotEncodable(f"{path} has a key of type {type(key).__name__}; keys inside values must be str or int")
+    if type(key) is str or (type(key) is int and _INT_MIN <= key <= _INT_MAX):
+        plain: str | int = key
+        return plain
+    raise NotEncodable(
+        f"{path} has a key of type {type(key).__name__}; keys inside values must be str, or int of up to 64 bits"
+    )
 
 
 def _remedy(value: object, path: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from coatcheck.codec import decode, encode
+from coatcheck.errors import DataMismatch
 from coatcheck.typed import TypedView
 from coatcheck.verbs import Change
 
@@ -76,6 +77,8 @@ class Data:
         if type(key) is not str:
             raise TypeError(f"session keys are str, not {type(key).__name__}")
         encode(value, f"session[{key!r}]")
+        for view in self._views:
+            view.assign(key, value)
         self._values[key] = value
         self._mark(key)
 
@@ -127,6 +130,7 @@ class Data:
 
         Raises:
             NotEncodable: something was put inside a handed-out value that could not be restored.
+            DataMismatch: one key was changed in two ways.
         """
         if not self._assigned and not self._baseline and not self._views:
             return _NO_CHANGE
@@ -145,8 +149,14 @@ class Data:
             if after != before:
                 changed[key] = after
         for view in self._views:
-            changed.update(view.changes())
-        return Change(changed, frozenset(unset - changed.keys()))
+            for key, raw in view.changes().items():
+                if changed.get(key, raw) != raw or key in unset:
+                    raise DataMismatch(
+                        f"session[{key!r}] was changed both in the mapping and in a {type(view.target).__name__}; "
+                        "change it in one of them"
+                    )
+                changed[key] = raw
+        return Change(changed, frozenset(unset))
 
     def settled(self, raw: Mapping[str, bytes]) -> None:
         """Go on from *raw*, the data as the store has it now that the last delta was written.
@@ -166,6 +176,36 @@ class Data:
                 self._baseline[key] = self._taken[key]
         self._flying.clear()
         self._taken.clear()
+
+    def refresh(self, raw: Mapping[str, bytes]) -> None:
+        """Go on from *raw*, which somebody else wrote: bring handed-out values up to date, in place.
+
+        A value that was changed meanwhile is left alone; its change is found when the next delta is taken.
+        """
+        self._raw = raw
+        for key in self._values.keys() - self._assigned:
+            value, before = self._values[key], self._baseline.get(key)
+            if before is None or key not in raw:
+                del self._values[key]
+                self._baseline.pop(key, None)
+            elif raw[key] != before and encode(value) == before and _replace(value, decode(raw[key])):
+                self._baseline[key] = raw[key]
+        for view in self._views:
+            view.refresh(self)
+
+
+def _replace(value: Any, current: Any) -> bool:
+    """Give a handed-out container the content of *current*; ``False`` for a kind that cannot be changed in place."""
+    if type(value) is not type(current):
+        return False
+    if isinstance(value, list):
+        value[:] = current
+    elif isinstance(value, dict | set):
+        value.clear()
+        value.update(current)
+    else:
+        return False
+    return True
 
 
 _NO_CHANGE: Final = Change({})

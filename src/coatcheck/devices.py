@@ -32,7 +32,7 @@ def _unknown(_user_agent: str, /) -> tuple[str | None, str | None]:
 
 @lru_cache(maxsize=512)
 def _named(user_agent: str) -> tuple[str | None, str | None]:
-    from ua_parser import parse  # noqa: PLC0415 - an optional dependency is imported in its own function only
+    from ua_parser import parse
 
     found = parse(user_agent)
     browser = system = None

@@ -189,7 +189,7 @@ def settle(
     return Settlement(Step.NOTHING, Cookie.DELETE if over else Cookie.KEEP)
 
 
-def _settle_live(  # noqa: PLR0913 - the row of the table is these seven facts
+def _settle_live(  # noqa: PLR0917 - the row of the table is these seven facts
     holder: Holder,
     record: Record,
     policy: Policy,
@@ -203,9 +203,9 @@ def _settle_live(  # noqa: PLR0913 - the row of the table is these seven facts
     if holder is Holder.CURRENT and may_rotate and rotation_due(record, policy, now):
         return Settlement(Step.ROTATE, Cookie.SEND, activity or _activity(record, span, now, address))
     cookie = Cookie.KEEP
-    if holder is Holder.WAITING and may_rotate:
-        cookie = Cookie.SEND
-    elif holder is Holder.CURRENT and activity is not None and record.persistent and record.expires_at is None:
+    if (holder is Holder.WAITING and may_rotate) or (
+        holder is Holder.CURRENT and activity is not None and record.persistent and record.expires_at is None
+    ):
         cookie = Cookie.SEND
     if changed:
         return Settlement(Step.COMMIT, cookie, activity)
@@ -227,7 +227,9 @@ def due(record: Record, span: Span, holder: Holder, now: Millis, address: str | 
         if holder is Holder.CURRENT and record.confirmed_at is None and record.successor_nonce is not None
         else None
     )
-    if confirms is None and now - record.last_seen_at < span.touch_every:
+    # A renewal by rule happens once in its window, so it may be due before the next record of activity is.
+    by_rule = span.renew_below is not None and renewed(record, span, now) is not None
+    if confirms is None and not by_rule and now - record.last_seen_at < span.touch_every:
         return None
     return _activity(record, span, now, address, confirms)
 

@@ -256,5 +256,5 @@ def describe(found: Record | Tombstone, now: Millis) -> SessionInfo:
         last_seen_at=found.last_seen_at, idle_expires_at=found.idle_expires_at, expires_at=found.expires_at,
         ended_at=None, reason=found.dead_at(now), persistent=found.persistent, lifetime=found.lifetime,
         version=found.version, generation=found.generation, device=found.device,
-        data_bytes=sum(len(key) + len(value) for key, value in found.data.items()),
+        data_bytes=sum(len(key.encode()) + len(value) for key, value in found.data.items()),
     )  # fmt: skip

@@ -35,11 +35,15 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 
 def faults_of(policy: Policy) -> list[str]:
     """Return one sentence for each fault; an empty list when the policy can work."""
-    faults, read = [], dict[str, Millis | None]()
+    faults: list[str] = []
+    read: dict[str, Millis | None] = {}
     for name in (*_REQUIRED, *_OPTIONAL):
         value: Any = getattr(policy, name)
+        if value is None and name in _OPTIONAL:
+            read[name] = None
+            continue
         try:
-            read[name] = None if value is None and name in _OPTIONAL else to_millis(value)
+            read[name] = to_millis(value)
         except ValueError as fault:
             faults.append(f"{name}: {fault}")
     faults.extend(_choices(policy))
@@ -47,7 +51,7 @@ def faults_of(policy: Policy) -> list[str]:
     if len(read) == len(_REQUIRED) + len(_OPTIONAL):
         for prefix in ("", "remember_") if policy.allow_remember else ("",):
             faults.extend(_clocks(policy, read, prefix))
-        faults.extend(_rotation(read))
+        faults.extend(_intervals(read))
     return faults
 
 
@@ -77,12 +81,19 @@ def _numbers(policy: Policy) -> Iterator[str]:
             yield f"{name}={value!r} must be a whole number of at least {least}"
         elif name == "aal" and value > 3:
             yield f"aal={value!r} must be 0, 1, 2 or 3 (NIST SP 800-63B)"
-    roles: Any = policy.default_roles
-    if not isinstance(roles, tuple) or not all(isinstance(role, str) and role for role in roles):
-        yield f'default_roles={roles!r} must be a tuple of names, such as ("user",)'
-    if isinstance(policy.data_warning, int) and isinstance(policy.data_limit, int):
-        if policy.data_warning > policy.data_limit:
-            yield f"data_warning={policy.data_warning} lies above data_limit={policy.data_limit}; lower it"
+    if not _are_names(policy.default_roles):
+        yield f'default_roles={policy.default_roles!r} must be a tuple of names, such as ("user",)'
+    warning: Any = policy.data_warning
+    limit: Any = policy.data_limit
+    if isinstance(warning, int) and isinstance(limit, int) and warning > limit:
+        yield f"data_warning={warning} lies above data_limit={limit}; lower it"
+
+
+def _are_names(roles: object) -> bool:
+    if not isinstance(roles, tuple):
+        return False
+    names: tuple[object, ...] = roles
+    return all(isinstance(name, str) and name for name in names)
 
 
 def _clocks(policy: Policy, read: dict[str, Millis | None], prefix: str) -> Iterator[str]:
@@ -106,7 +117,10 @@ def _clocks(policy: Policy, read: dict[str, Millis | None], prefix: str) -> Iter
         yield 'on_idle="lock" needs an absolute timeout, or a locked session would be kept for ever'
 
 
-def _rotation(read: dict[str, Millis | None]) -> Iterator[str]:
+def _intervals(read: dict[str, Millis | None]) -> Iterator[str]:
+    sweep = read["sweep_every"]
+    if sweep is not None and sweep < 1000:
+        yield f"sweep_every is {to_text(sweep)}; sweep at most once a second, or write None to sweep by hand"
     every, grace = read["rotate_every"], read["rotation_grace"] or 0
     if every is not None and grace >= every:
         yield f"rotation_grace ({to_text(grace)}) must be shorter than rotate_every ({to_text(every)})"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -66,25 +66,34 @@ class BlockingRuntime:
     def enter(self) -> None:
         """Accept any thread."""
 
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold the lock of *name*, kept only while somebody wants it."""
-        with self._guard:
-            lock, waiting = self._turns.get(name, (threading.Lock(), 0))
-            self._turns[name] = (lock, waiting + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._guard:
-                lock, waiting = self._turns.pop(name)
-                if waiting > 1:
-                    self._turns[name] = (lock, waiting - 1)
+        return _BlockingTurn(self._turns, self._guard, name)
 
     async def pause(self, seconds: float) -> None:
         """Sleep in the caller's thread."""
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251 - driven by `finish`: there is no event loop to hold up
 
     def elapsed(self) -> float:
         """Return `time.monotonic`."""
         return time.monotonic()
+
+
+class _BlockingTurn:
+    """One thread's wait for a turn."""
+
+    def __init__(self, turns: dict[str, tuple[threading.Lock, int]], guard: threading.Lock, name: str) -> None:
+        self._turns, self._guard, self._name = turns, guard, name
+
+    async def __aenter__(self) -> None:
+        with self._guard:
+            lock, waiting = self._turns.get(self._name, (threading.Lock(), 0))
+            self._turns[self._name] = (lock, waiting + 1)
+        lock.acquire()
+
+    async def __aexit__(self, *_exc: object) -> None:
+        with self._guard:
+            lock, waiting = self._turns.pop(self._name)
+            if waiting > 1:
+                self._turns[self._name] = (lock, waiting - 1)
+        lock.release()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from coatcheck.errors import WrongEventLoop
 
@@ -34,18 +33,9 @@ class AsyncRuntime:
         self._loop = loop
         self._turns.clear()
 
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold the lock of *name*, kept only while somebody wants it."""
-        lock, waiting = self._turns.get(name, (asyncio.Lock(), 0))
-        self._turns[name] = (lock, waiting + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, waiting = self._turns.pop(name)
-            if waiting > 1:
-                self._turns[name] = (lock, waiting - 1)
+        return _Turn(self._turns, name)
 
     async def pause(self, seconds: float) -> None:
         """Sleep without holding up the loop."""
@@ -54,3 +44,31 @@ class AsyncRuntime:
     def elapsed(self) -> float:
         """Return `time.monotonic`."""
         return time.monotonic()
+
+
+class _Turn:
+    """One task's wait for a turn."""
+
+    __slots__ = ("_name", "_turns")
+
+    def __init__(self, turns: dict[str, tuple[asyncio.Lock, int]], name: str) -> None:
+        self._turns, self._name = turns, name
+
+    async def __aenter__(self) -> None:
+        lock, waiting = self._turns.get(self._name) or (asyncio.Lock(), 0)
+        self._turns[self._name] = (lock, waiting + 1)
+        try:
+            await lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._leave().release()
+
+    def _leave(self) -> asyncio.Lock:
+        """Forget the lock with the last task that wants it."""
+        lock, waiting = self._turns.pop(self._name)
+        if waiting > 1:
+            self._turns[self._name] = (lock, waiting - 1)
+        return lock

@@ -87,7 +87,7 @@ class AsyncSessions:
         Raises:
             ConfigurationError: the URL, the tenant or the store is wrong; says how to mend it.
         """
-        from coatcheck.runtime_async import AsyncRuntime  # noqa: PLC0415 - importing coatcheck costs no asyncio
+        from coatcheck.runtime_async import AsyncRuntime
 
         self._core = make_core(
             store,
@@ -267,5 +267,3 @@ class AsyncSessions:
     async def __aexit__(self, *_exc: object) -> None:
         """Close the store."""
         await self.aclose()
-
-

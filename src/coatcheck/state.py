@@ -6,6 +6,7 @@ The session objects that applications hold are views of this; the manager reads 
 from __future__ import annotations
 
 import enum
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -88,6 +89,15 @@ class State:
         record = self.live
         return None if record is None else record.id
 
+    @property
+    def held(self) -> Ticket | None:
+        """The ticket that the browser has or is about to be sent; never a successor that it may not have received."""
+        return self.current if self.cookie is Cookie.SEND else self.ticket
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for the tasks of this request that are writing: what each of them changed is told apart by turns."""
+        return self.core.runtime.turn(f"state {id(self)}")
+
     def look(self) -> None:
         """Take note that somebody looks, and raise what went wrong when the session was loaded."""
         self.looked = True
@@ -120,6 +130,11 @@ class State:
     def becomes(self, record: Record, judgement: Judgement, current: Ticket | None) -> None:
         """Go on as the holder of *record*, keeping the data object."""
         self.record, self.judgement, self.current = record, judgement, current
+
+    def is_damaged(self, where: str) -> None:
+        """Go on signed out: a stored value cannot be decoded (promise 12). The row is left for somebody to look at."""
+        self.core.emit("session.record_damaged", session_id=self.id, why=f"the value of {where} cannot be decoded")
+        self.forget()
 
     def forget(self) -> None:
         """Go on as a visitor without a ticket and without data."""

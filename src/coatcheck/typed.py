@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol, TypeVar
@@ -24,7 +26,7 @@ _KEPT: Final = (bytes, datetime, date, time, timedelta, Decimal, UUID)
 
 
 class _Keys(Protocol):
-    def peek(self, key: str) -> Any: ...  # noqa: D102 - structural: `data.Data` satisfies it
+    def peek(self, key: str) -> Any: ...
 
     def __contains__(self, key: object) -> bool: ...
 
@@ -32,23 +34,44 @@ class _Keys(Protocol):
 class TypedView:
     """The watch over one typed object: what each field encoded to when it was read."""
 
-    __slots__ = ("_before", "_names", "_taken", "target")
+    __slots__ = ("_before", "_hints", "_taken", "target")
 
-    def __init__(self, target: Any, names: tuple[str, ...]) -> None:
-        """Remember the fields as they are now."""
+    def __init__(self, target: Any, hints: Mapping[str, Any]) -> None:
+        """Remember the fields, whose types are *hints*, as they are now."""
         self.target = target
-        self._names = names
-        self._before = {name: self._encoded(name) for name in names}
+        self._hints = hints
+        self._before = {name: self._encoded(name) for name in hints}
         self._taken = self._before
 
     def changes(self) -> dict[str, bytes]:
         """Return the fields that are no longer what they were."""
-        self._taken = {name: self._encoded(name) for name in self._names}
+        self._taken = {name: self._encoded(name) for name in self._hints}
         return {name: raw for name, raw in self._taken.items() if raw != self._before[name]}
 
     def settled(self) -> None:
         """Take what the last `changes` saw as the new beginning."""
         self._before = self._taken
+
+    def assign(self, name: str, value: Any) -> None:
+        """Follow an assignment through the mapping, so that the object and the mapping say the same.
+
+        Raises:
+            DataMismatch: the value does not fit the field.
+        """
+        if name in self._hints:
+            self._put(name, _fitting(type(self.target), name, self._hints[name], value))
+
+    def refresh(self, data: _Keys) -> None:
+        """Follow what somebody else wrote, in the fields that this request has not changed."""
+        for name, hint in self._hints.items():
+            if name in data and self._encoded(name) == self._before[name]:
+                self._put(name, _fitting(type(self.target), name, hint, data.peek(name)))
+                self._before[name] = self._encoded(name)
+
+    def _put(self, name: str, value: Any) -> None:
+        """Set a field, unless the object is frozen: then nobody can have changed it either."""
+        with suppress(AttributeError):
+            setattr(self.target, name, value)
 
     def _encoded(self, name: str) -> bytes:
         plain = msgspec.to_builtins(getattr(self.target, name), builtin_types=_KEPT)
@@ -65,21 +88,31 @@ def build(kind: type[T], data: _Keys) -> tuple[T, TypedView]:
     hints = field_types(kind)
     values: dict[str, Any] = {}
     for name, hint in hints.items():
-        if name not in data:
-            continue
-        try:
-            values[name] = msgspec.convert(data.peek(name), hint, builtin_types=_KEPT)
-        except msgspec.ValidationError:
-            raise DataMismatch(
-                f"session[{name!r}] does not fit {kind.__name__}.{name}: {_named(hint)}; "
-                "give old data a default, or delete the key"
-            ) from None
+        if name in data:
+            values[name] = _fitting(kind, name, hint, data.peek(name))
     try:
         target = kind(**values)
     except TypeError:
         missing = [name for name in hints if name not in values]
-        raise DataMismatch(f"{kind.__name__} needs a default for {', '.join(missing)}: a new session is empty") from None
-    return target, TypedView(target, tuple(hints))
+        raise DataMismatch(
+            f"{kind.__name__} needs a default for {', '.join(missing)}: a new session is empty"
+        ) from None
+    return target, TypedView(target, hints)
+
+
+def _fitting(kind: type[Any], name: str, hint: Any, value: Any) -> Any:
+    """Return *value* as the field's type.
+
+    Raises:
+        DataMismatch: it does not fit.
+    """
+    try:
+        return msgspec.convert(value, hint, builtin_types=_KEPT)
+    except msgspec.ValidationError:
+        raise DataMismatch(
+            f"session[{name!r}] does not fit {kind.__name__}.{name}: {_named(hint)}; "
+            "give old data a default, or delete the key"
+        ) from None
 
 
 def field_types(kind: type[Any]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def clock_readings(source: str) -> list[str]:
 
 
 def too_long(source: str) -> list[str]:
-    """Name the file if it is too long, and its functions that are; signatures and docstrings do not count in a function."""
+    """Name the file if it is too long, and its functions that are; signatures and docstrings do not count there."""
     faults = []
     lines = source.count("\n") + (not source.endswith("\n"))
     if lines >= MAX_FILE:
@@ -123,7 +123,7 @@ def too_long(source: str) -> list[str]:
 
 
 def _length(node: Function) -> int:
-    """Count the lines of a function's body without docstrings: a signature states terms, one a line, and does nothing."""
+    """Count the lines of a function's body without docstrings: a signature states terms, one a line."""
     total = (node.end_lineno or node.lineno) - node.body[0].lineno + 2
     for inner in ast.walk(node):
         if isinstance(inner, (Function, ast.ClassDef)) and ast.get_docstring(inner, clean=False) is not None:

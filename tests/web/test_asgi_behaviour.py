@@ -47,7 +47,7 @@ class Outage(MemoryStore):
 
 
 def test_a_refused_save_replaces_the_answer() -> None:
-    """A change to a session that ended meanwhile is answered 401 without a cookie, not with the handler's 200 (ruling 4)."""
+    """A change to a session that ended meanwhile is 401 without a cookie, not the handler's 200 (ruling 4)."""
     world = World()
 
     async def story() -> None:
@@ -134,12 +134,17 @@ def test_an_unhandled_exception_drops_changes_and_an_http_exception_keeps_them()
 
 @pytest.mark.parametrize(
     ("how", "reason", "deleted"),
-    [("idle", "idle", True), ("absolute", "expired", True), ("revoked", "revoked", True), ("login", "superseded", False)],
+    [
+        ("idle", "idle", True),
+        ("absolute", "expired", True),
+        ("revoked", "revoked", True),
+        ("login", "superseded", False),
+    ],
 )
 def test_a_dead_ticket_is_told_why_and_deleted_only_where_that_is_harmless(
     how: str, reason: str, deleted: bool
 ) -> None:
-    """The right secret of a dead session is told the reason; a superseded one keeps its cookie (ruling 5, promise 11)."""
+    """The right secret of a dead session is told why; a superseded one keeps its cookie (ruling 5, promise 11)."""
     world = World(policy=Policy(idle_timeout="1h", absolute_timeout="2h", allow_remember=False))
 
     async def story() -> None:
@@ -204,7 +209,7 @@ def test_a_late_answer_does_not_wipe_the_new_ticket() -> None:
 
 
 def test_an_outage_is_loud_only_for_who_looks() -> None:
-    """With the store down a look is 503 with Retry-After and the cookie is kept; who does not look is served (ruling 8)."""
+    """With the store down a look is 503 and the cookie is kept; who does not look is served (ruling 8)."""
     store = Outage()
     world = World(store=store)
 
@@ -225,7 +230,7 @@ def test_an_outage_is_loud_only_for_who_looks() -> None:
 
 
 def test_signing_out_during_an_outage_deletes_the_cookie_and_is_tried_again() -> None:
-    """A sign-out that the store did not answer is 503 with a deletion cookie, and goes through later (ruling 8, S-48)."""
+    """A sign-out the store did not answer is 503 with a deletion cookie, and goes through later (ruling 8, S-48)."""
     store = Outage()
     world = World(store=store)
 
@@ -314,7 +319,9 @@ def test_the_reason_travels_to_the_sign_in_page() -> None:
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("headers", [{"sec-purpose": "prefetch"}, {"purpose": "prefetch"}, {"accept": "text/event-stream"}])
+@pytest.mark.parametrize(
+    "headers", [{"sec-purpose": "prefetch"}, {"purpose": "prefetch"}, {"accept": "text/event-stream"}]
+)
 def test_rotation_never_happens_on_prefetch_or_event_streams(headers: dict[str, str]) -> None:
     """A due rotation waits for an ordinary request (ruling 14)."""
     world = World()
@@ -330,7 +337,7 @@ def test_rotation_never_happens_on_prefetch_or_event_streams(headers: dict[str, 
 
 
 def test_parallel_requests_over_a_rotation_by_age_all_succeed() -> None:
-    """Requests in flight over a rotation all get the same successor, and the old ticket dies after the grace (SM-16)."""
+    """Requests in flight over a rotation get one successor, and the old ticket dies after the grace (SM-16)."""
     world = World()
 
     async def story() -> None:
@@ -419,7 +426,7 @@ def test_after_the_answer_the_ticket_cannot_change_and_lost_changes_are_told() -
 
 
 def test_a_socket_holds_a_snapshot() -> None:
-    """A WebSocket reads, reloads and saves; sign-in, sign-out and rotation are refused with the way to do it (ruling 15)."""
+    """A WebSocket reads, reloads and saves; sign-in, sign-out and rotation are refused (ruling 15)."""
     world = World()
     with TestClient(world.app, base_url="http://localhost") as client:
         client.post("/login?user=u1")
@@ -490,7 +497,7 @@ def test_outside_the_configured_paths_nothing_is_asked() -> None:
 
 def test_two_middlewares_are_refused_by_name() -> None:
     """Starlette's own middleware beside ours is refused with the line to remove (issue 4's first-hour mistakes)."""
-    from starlette.middleware.sessions import SessionMiddleware as Signed  # noqa: PLC0415 - only here
+    from starlette.middleware.sessions import SessionMiddleware as Signed
 
     async def home(request: Request) -> Response:
         return PlainTextResponse(str(session_of(request).id))
@@ -515,7 +522,7 @@ def test_no_middleware_says_the_line_to_write() -> None:
         return PlainTextResponse(str(session_of(request).id))
 
     app = Starlette(routes=[Route("/", home)])
-    with pytest.raises(Exception, match="app.add_middleware"):
+    with pytest.raises(Exception, match=r"app\.add_middleware"):
         TestClient(app).get("/")
 
 

@@ -31,7 +31,7 @@ LOOKS: dict[str, Callable[[AsyncSession], Any]] = {
     "in": lambda session: "absent" in session,
     "len": len,
     "bool": bool,
-    "iter": lambda session: list(session),
+    "iter": list,
     "keys": lambda session: list(session.keys()),
     "items": lambda session: list(session.items()),
     "values": lambda session: list(session.values()),

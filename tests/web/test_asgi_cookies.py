@@ -52,7 +52,7 @@ def test_https_cookie_has_every_safe_attribute() -> None:
 
 
 def test_plain_http_on_localhost_uses_another_name() -> None:
-    """On local plain http the cookie is `session` without Secure, and each name is read on its own scheme (ruling 6)."""
+    """On local plain http the cookie is `session` without Secure; each name is read on its scheme (ruling 6)."""
 
     async def story(world: World) -> None:
         async with world.browser(LOCAL) as client:
@@ -164,7 +164,7 @@ def test_one_set_cookie_for_sign_in_change_and_rotation_in_one_request() -> None
 
 
 def test_signing_out_deletes_with_matching_attributes() -> None:
-    """The deletion cookie has the attributes that the cookie was set with, or a browser would ignore it (C-21, S-28)."""
+    """The deletion cookie has the cookie's own attributes, or a browser would ignore it (C-21, S-28)."""
 
     async def story(world: World) -> None:
         async with world.browser(PUBLIC) as client:

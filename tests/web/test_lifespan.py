@@ -49,13 +49,13 @@ class Pauses:
 def build(store: Any, clock: FrozenClock, events: CapturedEvents, pauses: Pauses) -> AsyncSessions:
     """Make a manager whose pauses the test holds."""
     sessions = AsyncSessions(store, policy=Policy.sensitive(), clock=clock, listeners=[events])
-    sessions._core.runtime.pause = pauses.pause  # type: ignore[method-assign]  # noqa: SLF001 - time is an argument
+    sessions._core.runtime.pause = pauses.pause  # type: ignore[method-assign]
     return sessions
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_expired_sessions_disappear_by_themselves(workers: int) -> None:
-    """Install, do nothing: a day later no expired row is left, and each end is told once, with 1 and 4 workers (S-42)."""
+    """Install, do nothing: a day later no expired row is left, and each end is told once (S-42)."""
 
     async def story() -> None:
         store, clock, events = MemoryStore(), FrozenClock(), CapturedEvents()
@@ -145,8 +145,8 @@ def test_without_a_sweep_interval_nothing_runs() -> None:
 
     async def story() -> None:
         lifespan = Lifespan(AsyncSessions("memory://", policy=Policy(sweep_every=None)))
-        await lifespan._start()  # noqa: SLF001 - what the protocol would do
+        await lifespan._start()
         assert not lifespan.sweeping
-        await lifespan._stop()  # noqa: SLF001 - as above
+        await lifespan._stop()
 
     asyncio.run(story())

@@ -39,7 +39,7 @@ class StarsessionsSite:
 
     def __init__(self) -> None:
         """Build the same routes."""
-        from starsessions import (  # noqa: PLC0415 - only this test needs the rival
+        from starsessions import (
             InMemoryStore,
             SessionAutoloadMiddleware,
             SessionMiddleware,
@@ -106,7 +106,7 @@ def memory(_folder: Path) -> OurSite:
 
 def yielding_memory(_folder: Path) -> OurSite:
     """Build the site on a memory store that gives the loop a turn around each verb, as a networked one does."""
-    from coatcheck.stores.memory import MemoryStore  # noqa: PLC0415 - only this row needs it
+    from coatcheck.stores.memory import MemoryStore
 
     return OurSite(store=yielding(MemoryStore()))
 

@@ -76,9 +76,7 @@ class Core:
         if abs(self.offset) > DRIFT_ALARM:
             self.emit("store.clock_drift", millis=self.offset)
 
-    def emit(
-        self, name: str, *, session_id: str | None = None, user_id: str | None = None, **details: Detail
-    ) -> None:
+    def emit(self, name: str, *, session_id: str | None = None, user_id: str | None = None, **details: Detail) -> None:
         """Tell the listeners; what they raise is logged and breaks nothing."""
         event = Event(
             name=name, at=self.now(), session_id=session_id, user_id=user_id, tenant=self.tenant, details=details
@@ -86,7 +84,7 @@ class Core:
         for listener in self.listeners:
             try:
                 listener(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever a listener raises, the request goes on
                 _log.exception("a listener failed on %s", name)
 
     def emit_end(self, tombstone: Tombstone) -> None:

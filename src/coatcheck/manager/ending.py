@@ -30,7 +30,7 @@ async def logout(state: State) -> None:
     state.forget()
     try:
         if unanswered:
-            raise StoreUnavailable("the store did not answer when the session was loaded")
+            raise StoreUnavailable("the store did not answer when the session was loaded")  # noqa: TRY301 - one way out
         if record is not None and holder not in (Holder.NOBODY, Holder.REPLACED, Holder.LATE):
             core.runtime.enter()
             tell(core, [await core.store.end(record.id, reason="signed_out", now=core.now())])

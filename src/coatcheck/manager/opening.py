@@ -52,16 +52,23 @@ async def fill(state: State) -> None:
         core.emit("store.unavailable", error=type(fault).__name__)
         raise
     _report(core, found)
-    state.judgement = judge(found, core.digest(ticket), core.policy, core.now())
-    if isinstance(found, Record) and state.judgement.holder is not Holder.NOBODY:
-        state.record = found
-    if state.judgement.verdict is Verdict.LIVE and state.record is not None:
-        state.data = Data(state.record.data)
-        state.current = successor_of(state.record, ticket) if state.judgement.holder is Holder.WAITING else ticket
+    hold(state, found, ticket)
+    if state.live is not None:
+        state.data = Data(state.live.data)
     elif found is None:
         core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
     if state.judgement.theft:
         await _suspect(state)
+
+
+def hold(state: State, found: Found, ticket: tokens.Ticket) -> None:
+    """Judge what the store found for *ticket*, and go on as its holder as far as the verdict allows."""
+    core = state.core
+    state.judgement = judge(found, core.digest(ticket), core.policy, core.now())
+    state.record = found if isinstance(found, Record) and state.judgement.holder is not Holder.NOBODY else None
+    state.current = None
+    if state.record is not None and state.judgement.verdict is Verdict.LIVE:
+        state.current = successor_of(state.record, ticket) if state.judgement.holder is Holder.WAITING else ticket
 
 
 def successor_of(record: Record, ticket: tokens.Ticket) -> tokens.Ticket:
@@ -85,10 +92,12 @@ async def _suspect(state: State) -> None:
     core, record = state.core, state.record
     if record is None:
         return
-    ends = core.policy.on_theft == "end"
-    tombstone = await core.store.end(record.id, reason="revoked", now=core.now()) if ends else None
-    core.emit(
-        "session.theft_suspected", session_id=record.id, user_id=record.user_id, ended=tombstone is not None
-    )
+    tombstone = None
+    if core.policy.on_theft == "end":
+        try:
+            tombstone = await core.store.end(record.id, reason="revoked", now=core.now())
+        except StoreUnavailable as fault:
+            core.emit("store.unavailable", error=type(fault).__name__)
+    core.emit("session.theft_suspected", session_id=record.id, user_id=record.user_id, ended=tombstone is not None)
     if tombstone is not None:
         core.emit_end(tombstone)

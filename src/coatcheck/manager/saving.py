@@ -15,11 +15,10 @@ from coatcheck.errors import (
     SignInRequired,
     StoreUnavailable,
 )
-from coatcheck.lifecycle import Cookie, Holder, Judgement, Settlement, Step, Verdict, cookie_deadline, settle
-from coatcheck.lifecycle import deadlines as deadlines_of
+from coatcheck.lifecycle import Cookie, Holder, Judgement, Settlement, Step, Verdict, cookie_deadline, deadlines, settle
 from coatcheck.manager.core import Core
 from coatcheck.manager.opening import successor_of
-from coatcheck.model import Record, replace
+from coatcheck.model import Millis, Record, replace
 from coatcheck.state import Outcome, State
 from coatcheck.verbs import Change, Created, Refusal, Rotation
 
@@ -38,9 +37,9 @@ async def conclude(state: State) -> Outcome:
     """
     if state.problem is not None:
         return Outcome(state.cookie)
-    settlement, change = _decided(state, may_rotate=state.visit.may_rotate)
+    settlement, _ = _decided(state, may_rotate=state.visit.may_rotate)
     if settlement.step is not Step.NOTHING:
-        await _perform(state, settlement, change)
+        await _write(state, may_rotate=state.visit.may_rotate)
     elif settlement.cookie is not Cookie.KEEP:
         state.cookie = settlement.cookie
     if state.cookie is Cookie.KEEP:
@@ -58,9 +57,7 @@ async def save(state: State) -> None:
         DataTooLarge: the data would pass the policy's limit; nothing was saved.
     """
     state.look()
-    settlement, change = _decided(state, may_rotate=False)
-    if settlement.step is not Step.NOTHING:
-        await _perform(state, settlement, change)
+    await _write(state, may_rotate=False)
 
 
 def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Change]:
@@ -83,12 +80,16 @@ def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Change]:
     return settlement, change
 
 
-async def _perform(state: State, settlement: Settlement, change: Change) -> None:
-    """Ask the store for the step; the cookie follows only where the step was taken."""
+async def _write(state: State, *, may_rotate: bool) -> None:
+    """Decide in turn and ask the store for the step; the cookie follows only where the step was taken."""
     state.core.runtime.enter()
-    done = await _PERFORM[settlement.step](state, settlement, change)
-    if done and settlement.cookie is not Cookie.KEEP:
-        state.cookie = settlement.cookie
+    async with state.turn():
+        settlement, change = _decided(state, may_rotate=may_rotate)
+        if settlement.step is Step.NOTHING:
+            return
+        done = await _PERFORM[settlement.step](state, settlement, change)
+        if done and settlement.cookie is not Cookie.KEEP:
+            state.cookie = settlement.cookie
 
 
 async def _touch(state: State, settlement: Settlement, _change: Change) -> bool:
@@ -100,10 +101,10 @@ async def _touch(state: State, settlement: Settlement, _change: Change) -> bool:
         refused = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
     except StoreUnavailable as fault:
         core.emit("store.unavailable", error=type(fault).__name__)
-        return True
+        return False
     if refused is None:
         state.record = transitions.seen(record, seen)
-    return True
+    return refused is None
 
 
 async def _commit(state: State, settlement: Settlement, change: Change) -> bool:
@@ -172,8 +173,21 @@ async def _create(state: State, _settlement: Settlement, change: Change) -> bool
     state.may_change_ticket("save")
     size_check(core, {}, change, None)
     ticket, now = await core.mint(None), core.now()
-    idle, absolute = deadlines_of(core.policy.span("default"), now)
-    record = Record(
+    record = await new_record(state, ticket, change, now, "default")
+    answer = await core.store.create(record, now=now)
+    if not isinstance(answer, Created):
+        raise SessionGone("the new session could not be made; nothing was saved")
+    state.becomes(answer.record, HELD, ticket)
+    state.data.settled(answer.record.data)
+    core.emit("session.created", session_id=record.id, by="write", lifetime=record.lifetime)
+    return True
+
+
+async def new_record(state: State, ticket: tokens.Ticket, change: Change, now: Millis, lifetime: str) -> Record:
+    """Return the record of a session that begins now, with the deadlines of one of the policy's lifetimes."""
+    core = state.core
+    idle, absolute = deadlines(core.policy.span(lifetime), now)
+    return Record(
         id=ticket.id,
         secret_digest=core.digest(ticket),
         created_at=now,
@@ -183,18 +197,12 @@ async def _create(state: State, _settlement: Settlement, change: Change) -> bool
         rotated_at=now,
         confirmed_at=now,
         locks=core.policy.on_idle == "lock",
+        lifetime=lifetime,
         persistent=core.policy.persistent,
         tenant=core.tenant,
         device=await core.device(state.visit),
         data=dict(change.set),
     )
-    answer = await core.store.create(record, now=now)
-    if not isinstance(answer, Created):
-        raise SessionGone("the new session could not be made; nothing was saved")
-    state.becomes(answer.record, HELD, ticket)
-    state.data.settled(answer.record.data)
-    core.emit("session.created", session_id=record.id, by="write", lifetime=record.lifetime)
-    return True
 
 
 async def _refuse(state: State, _settlement: Settlement, change: Change) -> bool:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coatcheck.data import Data
-from coatcheck.errors import ConfigurationError, SessionError, SessionGone, SessionLimitReached, SignInRequired, StaleLogin
-from coatcheck.lifecycle import Cookie, Verdict, deadlines
+from coatcheck.errors import (
+    ConfigurationError,
+    SessionError,
+    SessionGone,
+    SessionLimitReached,
+    SignInRequired,
+    StaleLogin,
+)
+from coatcheck.lifecycle import Cookie, Verdict
 from coatcheck.manager.core import Core
-from coatcheck.manager.saving import HELD, size_check, refused
-from coatcheck.model import Millis, Record
+from coatcheck.manager.saving import HELD, new_record, refused, size_check
+from coatcheck.model import Millis, Record, replace
 from coatcheck.state import State
 from coatcheck.tokens import Ticket, new_secret
 from coatcheck.verbs import Change, Created, Grant, NotCreated, Refusal, Replacing, Rotation
@@ -40,6 +47,8 @@ class Credentials:
                 "login(remember=True) needs a policy with allow_remember=True; this one refuses remembered sign-ins"
             )
         self.remember = remember
+        if isinstance(amr, str):
+            raise TypeError(f'amr must be a list of methods, such as ["pwd"], not {type(amr).__name__}')
         self.amr = tuple(amr)
         highest = core.policy.aal
         if remember and highest is not None:
@@ -91,24 +100,27 @@ async def login(state: State, credentials: Credentials) -> None:
     state.look()
     state.may_change_ticket("login")
     state.may_write()
+    state.core.runtime.enter()
+    async with state.turn():
+        await _login(state, credentials)
+
+
+async def _login(state: State, credentials: Credentials) -> None:
     core = state.core
-    core.runtime.enter()
-    if not _same_owner(state, credentials.user_id):
-        state.data = Data({})
-    change = state.data.delta()
+    data = state.data if _same_owner(state, credentials.user_id) else Data({})
+    change = data.delta()
     replacing = _replacing(state, credentials.user_id, change)
     size_check(core, state.record.data if replacing and replacing.carry and state.record else {}, change, None)
     epoch = await core.store.epoch(credentials.user_id) if credentials.epoch is None else credentials.epoch
     ticket, now = await core.mint(credentials.user_id), core.now()
     record = await _record(state, credentials, ticket, change, now)
     limit, most = core.policy.limit, core.policy.data_limit
-    answer = await core.store.create(
-        record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most
-    )
+    answer = await core.store.create(record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most)
     if not isinstance(answer, Created):
         raise _not_created(core, credentials.user_id, answer)
     state.becomes(answer.record, HELD, ticket)
-    state.data.settled(answer.record.data)
+    state.data = data
+    data.settled(answer.record.data)
     state.cookie = Cookie.SEND
     _tell(core, answer)
 
@@ -136,31 +148,16 @@ def _replacing(state: State, user_id: str, change: Change) -> Replacing | None:
     return Replacing(id=record.id, carry=held and _same_owner(state, user_id), unset=change.unset)
 
 
-async def _record(
-    state: State, credentials: Credentials, ticket: Ticket, change: Change, now: Millis
-) -> Record:
-    core = state.core
-    idle, absolute = deadlines(core.policy.span(credentials.lifetime), now)
-    return Record(
-        id=ticket.id,
-        secret_digest=core.digest(ticket),
-        created_at=now,
-        last_seen_at=now,
-        idle_expires_at=idle,
-        expires_at=absolute,
-        rotated_at=now,
-        confirmed_at=now,
+async def _record(state: State, credentials: Credentials, ticket: Ticket, change: Change, now: Millis) -> Record:
+    fresh = await new_record(state, ticket, change, now, credentials.lifetime)
+    return replace(
+        fresh,
         user_id=credentials.user_id,
         roles=credentials.roles,
         auth_time=now,
         amr=credentials.amr,
         aal=credentials.aal,
-        locks=core.policy.on_idle == "lock",
-        lifetime=credentials.lifetime,
-        persistent=core.policy.persistent if credentials.remember is None else credentials.remember,
-        tenant=core.tenant,
-        device=await core.device(state.visit),
-        data=dict(change.set),
+        persistent=fresh.persistent if credentials.remember is None else credentials.remember,
     )
 
 
@@ -186,10 +183,15 @@ async def rotate(state: State, grant: Grant | None = None) -> None:
     """
     state.look()
     state.may_change_ticket("rotate")
+    state.core.runtime.enter()
+    async with state.turn():
+        await _rotate(state, grant)
+
+
+async def _rotate(state: State, grant: Grant | None) -> None:
     record, core = state.live, state.core
     if record is None:
         raise SignInRequired(state.judgement.reason or "none")
-    core.runtime.enter()
     change, now = state.data.delta(), core.now()
     size_check(core, record.data, change, record)
     ticket = Ticket(record.id, new_secret(core.random))

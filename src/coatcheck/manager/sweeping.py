@@ -75,7 +75,7 @@ async def sweep_if_due(core: Core, holder: str) -> Swept | None:
 
 
 async def sweep_for_ever(core: Core, holder: str) -> None:
-    """Sweep at jittered intervals, and try unanswered sign-outs again, until cancelled. Outages are told and survived."""
+    """Sweep at jittered intervals, and try unanswered sign-outs again, until cancelled; outages are survived."""
     while core.policy.sweep_ms is not None:
         await core.runtime.pause(pause_seconds(core.policy.sweep_ms))
         try:

@@ -11,7 +11,8 @@ from coatcheck.data import Data
 from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import Contended, PrivilegeChanged, SessionGone, TransactionMisuse
 from coatcheck.manager.core import Core
-from coatcheck.manager.saving import size_check, refused, save
+from coatcheck.manager.opening import hold
+from coatcheck.manager.saving import refused, save, size_check
 from coatcheck.mapping import Keys
 from coatcheck.model import Record, replace
 from coatcheck.state import State
@@ -43,8 +44,9 @@ async def transact_session(state: State, change: Changer[T], deadline: Duration)
     if record is None:
         raise SessionGone("there is no session to change; sign in, or store something first")
     result, after = await _transact(state.core, record.id, record.generation, change, deadline)
-    state.record = after
-    state.data = Data(after.data)
+    if state.held is not None:
+        hold(state, after, state.held)
+    state.data.refresh(after.data)
     return result
 
 
@@ -52,7 +54,9 @@ async def _transact(
     core: Core, session_id: str, generation: int | None, change: Changer[T], deadline: Duration
 ) -> tuple[T, Record]:
     if inspect.iscoroutinefunction(change):
-        raise TransactionMisuse("a transaction's function is a plain one, because it may run again; await nothing in it")
+        raise TransactionMisuse(
+            "a transaction's function is a plain one, because it may run again; await nothing in it"
+        )
     core.runtime.enter()
     until = core.runtime.elapsed() + to_millis(deadline) / 1000
     async with core.runtime.turn(session_id):
@@ -67,9 +71,7 @@ async def _transact(
             await core.runtime.pause(_JITTER.uniform(0, min(0.05, 0.001 * 2**tries)))
 
 
-async def _attempt(
-    core: Core, session_id: str, generation: int | None, change: Changer[T]
-) -> tuple[T, Record] | None:
+async def _attempt(core: Core, session_id: str, generation: int | None, change: Changer[T]) -> tuple[T, Record] | None:
     """Try once; ``None`` when somebody else was first."""
     found = (await core.store.find((session_id,)))[0]
     now = core.now()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores.contract import Store
@@ -13,6 +13,8 @@ SCHEMES: Final = ("memory", "sqlite")
 """URL schemes that this release can open."""
 
 DEFAULT_URL: Final = "sqlite:///sessions.db"
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://")
 
 VARIABLES: Final = ("COATCHECK_STORE", "REDIS_URL", "DATABASE_URL")
 """Environment variables that may hold the store's URL; the first that is set decides."""
@@ -38,12 +40,15 @@ def check_scheme(url: str, *, source: str = "store") -> str:
     Raises:
         ConfigurationError: it cannot be opened; the message names the scheme and never the rest of the URL.
     """
-    scheme, separator, _ = url.partition(":")
+    match = _SCHEME.match(url)
     known = ", ".join(f"{name}://" for name in SCHEMES)
-    if not separator or not scheme.isascii() or "/" in scheme:
+    if match is None:
         raise ConfigurationError(f"{source} is not a URL; write one such as {DEFAULT_URL}. There are {known}")
+    scheme = match[1].lower()
     if scheme not in SCHEMES:
-        raise ConfigurationError(f"{source} has the scheme {scheme}://, which this release cannot open. There are {known}")
+        raise ConfigurationError(
+            f"{source} has the scheme {scheme}://, which this release cannot open. There are {known}"
+        )
     return scheme
 
 
@@ -57,23 +62,25 @@ def from_url(url: str, *, blocking: bool, tenant: str = "") -> Store:
     """
     scheme = check_scheme(url)
     if scheme == "memory":
-        from coatcheck.stores.memory import MemoryStore  # noqa: PLC0415 - engines are imported when they are named
-        from coatcheck.stores.memory_guard import warn_if_second_process  # noqa: PLC0415 - as above
+        from coatcheck.stores.memory import MemoryStore
+        from coatcheck.stores.memory_guard import warn_if_second_process
 
         warn_if_second_process()
         return MemoryStore(tenant=tenant)
     path = _sqlite_path(url)
     if blocking:
-        from coatcheck.stores.sqlite import SqliteStore  # noqa: PLC0415 - as above
+        from coatcheck.stores.sqlite import SqliteStore
 
         return SqliteStore(path, tenant=tenant)
-    from coatcheck.stores.sqlite.asynchronous import AsyncSqliteStore  # noqa: PLC0415 - as above
+    from coatcheck.stores.sqlite.asynchronous import AsyncSqliteStore
 
     return AsyncSqliteStore(path, tenant=tenant)
 
 
 def _sqlite_path(url: str) -> str:
     """Return the file that a ``sqlite:`` URL names: three slashes for a relative path, four for an absolute one."""
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
     if parts.netloc or not url.startswith("sqlite:///"):

@@ -11,8 +11,8 @@ answer may rely on it. Four words mean the same in every verb:
 * *failing*: the engine did not answer; the verb raises `coatcheck.errors.StoreUnavailable` and the caller must treat
   what it asked for as unknown.
 
-Refusals are judged in this order: ``GONE``, ``GENERATION``, ``CONFLICT``, ``TOO_LARGE``. A session that was written by a
-newer release is changed by no verb, and ended by every verb that ends.
+Refusals are judged in this order: ``GONE``, ``GENERATION``, ``CONFLICT``, ``TOO_LARGE``. A session that was written by
+a newer release is changed by no verb, and ended by every verb that ends.
 
 Methods are ``async def``. A store that declares ``blocking`` never really suspends in them, so that blocking
 applications can finish the coroutine in one step. Verbs beyond `Store` are capabilities, declared in ``traits``.
@@ -28,6 +28,7 @@ from msgspec import Struct
 
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone
 from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen
+
 
 class Capability(enum.Enum):
     """What a store can do beyond the required verbs."""
@@ -109,7 +110,8 @@ class Store(Protocol):
         that never read it). With ``replacing.carry`` the data of a replaced session that is live, or locked by the idle
         clock, lies under the record's own as it is now, without ``unset``; one that is missing or over carries nothing
         and is no error, and so is data that would pass *max_bytes* (the record's own is kept). What is replaced ends
-        as ``superseded``, expired or not. Only live sessions count towards the limit. The answer holds the record as stored, its ``epoch`` filled in.
+        as ``superseded``, expired or not. Only live sessions count towards the limit. The answer holds the record as
+        stored, its ``epoch`` filled in.
         """
         ...
 
@@ -132,7 +134,7 @@ class Store(Protocol):
         """
         ...
 
-    async def touch(self, id: str, *, generation: int, seen: Seen, now: Millis) -> None | Refusal:
+    async def touch(self, id: str, *, generation: int, seen: Seen, now: Millis) -> Refusal | None:
         """Record activity, forward only; bumps no version. ``GONE`` and ``GENERATION`` as in `commit`."""
         ...
 
@@ -158,7 +160,8 @@ class Store(Protocol):
     async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
         """End one session and answer its tombstone; ``None`` when there was none, or not one of *owner*'s.
 
-        A session whose clock had run out before it is ``revoked`` keeps the clock's reason, here and in the verbs below.
+        A session whose clock had run out before it is ``revoked`` keeps the clock's reason, here and in the verbs
+        below.
         """
         ...
 

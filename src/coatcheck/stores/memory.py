@@ -310,9 +310,7 @@ class MemoryStore:
         return transitions.evicted(standing, limit)
 
     def _bury_all(self, records: list[Record], reason: Reason, now: Millis) -> tuple[Tombstone, ...]:
-        return tuple(
-            self._bury(record, transitions.closing_reason(record, reason, now), now) for record in records
-        )
+        return tuple(self._bury(record, transitions.closing_reason(record, reason, now), now) for record in records)
 
     def _changeable(self, id: str, generation: int, now: Millis) -> Record | Refusal:
         record = self._rows.live.get(id)

@@ -58,7 +58,7 @@ def _parent_start() -> str:
 def _lock(descriptor: int) -> bool:
     """Take the marker's lock without waiting; ``True`` where there are no such locks."""
     try:
-        import fcntl  # noqa: PLC0415 - absent on Windows
+        import fcntl
     except ImportError:
         return True
     try:

@@ -75,8 +75,8 @@ class FrozenClock:
 def freeze(sessions: AsyncSessions | Sessions, clock: ClockT) -> Generator[ClockT]:
     """Let *sessions* read *clock* for the length of a ``with`` block, where the manager is built elsewhere.
 
-    Its own clock returns afterwards, with its correction by the store's and the time of the next sweep. Sessions made under one clock are judged
-    by the other, so begin a `FrozenClock` at ``datetime.now(UTC)`` if sessions are to live on.
+    Its own clock returns afterwards, with what corrects it and the time of the next sweep. Sessions made under one
+    clock are judged by the other, so begin a `FrozenClock` at ``datetime.now(UTC)`` if sessions are to live on.
     """
     core = sessions._core  # noqa: SLF001 - a test changes what an application cannot
     before, offset, next_sweep = core._clock, core.offset, core.next_sweep  # noqa: SLF001 - as above

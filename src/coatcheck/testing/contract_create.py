@@ -154,9 +154,9 @@ class Replace(ContractBase):
         expired = await bench.add(data={"a": b"1"}, idle_expires_at=NOW)
         new = await bench.sign_in(bench.make.record("alice"), replacing=Replacing(id=expired.id, carry=True))
         assert new.data == {}
-        tombstone = await bench.found(expired.id)
-        assert isinstance(tombstone, Tombstone)
-        assert tombstone.reason == "superseded", "a late answer to it must not delete the new cookie (promise 11)"
+        left = await bench.found(expired.id)
+        assert isinstance(left, Tombstone)
+        assert left.reason == "superseded", "a late answer to it must not delete the new cookie (promise 11)"
 
     @on_loop
     async def test_a_locked_session_carries_its_data(self, bench: Bench) -> None:

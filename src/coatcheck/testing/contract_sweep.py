@@ -75,7 +75,7 @@ class Sweep(ContractBase):
     @on_loop
     async def test_two_sweepers_share_the_work(self, bench: Bench) -> None:
         """Concurrent sweepers with small batches answer each expired session exactly once between them (S-31)."""
-        assert bench.sweeps
+        assert bench.sweeps is not None
         records = [await bench.add("alice" if n % 3 else None, idle_expires_at=NOW + n) for n in range(60)]
         sweepers: list[Sweeps] = bench.capable_clients(2)
         both = await all_at_once([_sweep_all(sweeper, NOW + 50) for sweeper in sweepers])
@@ -86,7 +86,7 @@ class Sweep(ContractBase):
     @on_loop
     async def test_a_sweep_and_a_renewal_never_both_win(self, bench: Bench) -> None:
         """A touch that was acknowledged keeps its session from the sweep, and a swept one is gone (promise 2)."""
-        assert bench.sweeps
+        assert bench.sweeps is not None
         records = [await bench.add(idle_expires_at=NOW + 5) for _ in range(20)]
         *clients, sweeper = bench.capable_clients(21)
         touches = [

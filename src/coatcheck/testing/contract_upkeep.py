@@ -84,7 +84,7 @@ class Lease(ContractBase):
     @on_loop
     async def test_of_simultaneous_takers_one_holds(self, bench: Bench) -> None:
         """16 processes that ask at once: one sweeps."""
-        assert bench.leases
+        assert bench.leases is not None
         clients: list[Leases] = bench.capable_clients(16)
         answers = await all_at_once([
             client.lease("sweep", holder=f"process-{number}", now=NOW, until=NOW + MINUTE)

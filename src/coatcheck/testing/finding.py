@@ -58,7 +58,7 @@ def middleware_of(app: object) -> SessionMiddleware:
         seen.add(id(part))
         if isinstance(part, SessionMiddleware):
             return part
-        for added in getattr(part, "user_middleware", ()):
+        for added in _waiting(part):
             kind = getattr(added, "cls", None)
             if isinstance(kind, type) and issubclass(kind, SessionMiddleware):
                 return _built(kind, cast("_Added", added))
@@ -67,6 +67,12 @@ def middleware_of(app: object) -> SessionMiddleware:
         "sign_in found no session middleware in the application; write "
         "app.add_middleware(SessionMiddleware, sessions=AsyncSessions(...))"
     )
+
+
+def _waiting(part: object) -> list[object]:
+    """Return what is added to an application that nobody has built yet."""
+    unbuilt = getattr(part, "middleware_stack", None) is None
+    return list(getattr(part, "user_middleware", ())) if unbuilt else []
 
 
 def _inside(part: object) -> Iterator[object]:

@@ -51,7 +51,7 @@ class SessionMiddleware:
         ConfigurationError: holds everything that is wrong with the options.
     """
 
-    def __init__(  # noqa: PLR0913 - options of a middleware are keywords
+    def __init__(
         self,
         app: App,
         *,

@@ -47,7 +47,7 @@ async def _blocking(connection: HTTPConnection) -> sessions_objects.BlockingSess
 
 def _on_the_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run the manager's coroutine on the application's loop, from the worker thread of a plain ``def`` endpoint."""
-    from anyio.from_thread import run  # noqa: PLC0415 - anyio comes with Starlette; only this path needs it
+    from anyio.from_thread import run
 
     async def awaited() -> T:
         return await coroutine

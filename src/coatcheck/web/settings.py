@@ -105,7 +105,7 @@ class Settings:
 
 
 def _other_faults(options: Options) -> list[str]:
-    faults = []
+    faults: list[str] = []
     if options.load not in ("always", "on_demand"):
         faults.append(f'load={options.load!r} is not known; write "always" or "on_demand"')
     if isinstance(options.paths, str) or not all(path.startswith("/") for path in options.paths or ()):

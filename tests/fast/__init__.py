@@ -1,0 +1,1 @@
+"""The pure core and the manager: no servers, no files."""
