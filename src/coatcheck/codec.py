@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
@@ -100,7 +100,7 @@ def unpack(raw: bytes) -> dict[str, bytes]:
 
 def _prepared(value: Any, path: str, depth: int) -> Any:
     """Return *value* with what msgpack cannot restore replaced by tagged bytes."""
-    kind = type(value)
+    kind = cast("type[Any]", type(value))
     if kind is int and not _INT_MIN <= value <= _INT_MAX:
         raise NotEncodable(f"{path} is an integer of more than 64 bits; store it as text: str(value)")
     if kind in _AS_IS or (kind is datetime and value.tzinfo is UTC):

@@ -198,9 +198,9 @@ def _replace(value: Any, current: Any) -> bool:
     """Give a handed-out container the content of *current*; ``False`` for a kind that cannot be changed in place."""
     if type(value) is not type(current):
         return False
-    if isinstance(value, list):
+    if type(value) is list:
         value[:] = current
-    elif isinstance(value, dict | set):
+    elif type(value) in (dict, set):
         value.clear()
         value.update(current)
     else:

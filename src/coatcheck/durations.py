@@ -44,7 +44,8 @@ def to_text(millis: Millis) -> str:
     """Return the shortest text that `to_millis` reads back, such as ``"1h30m"``."""
     if millis == 0:
         return "0s"
-    parts, rest = [], millis
+    parts: list[str] = []
+    rest = millis
     for unit in ("d", "h", "m", "s", "ms"):
         count, rest = divmod(rest, _UNITS[unit])
         if count:
@@ -55,7 +56,8 @@ def to_text(millis: Millis) -> str:
 def in_words(millis: Millis) -> str:
     """Return a length of time for people, in its two largest units, such as ``"1 hour 30 minutes"``."""
     names = (("d", "day"), ("h", "hour"), ("m", "minute"), ("s", "second"))
-    parts, rest = [], max(millis, 0)
+    parts: list[str] = []
+    rest = max(millis, 0)
     for unit, name in names:
         count, rest = divmod(rest, _UNITS[unit])
         if count:

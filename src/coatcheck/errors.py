@@ -55,8 +55,9 @@ class ConfigurationError(CoatcheckError):
 
     def __init__(self, faults: Sequence[str] | str) -> None:
         """Collect the *faults*; a single one may be given as text."""
-        self.faults = (faults,) if isinstance(faults, str) else tuple(faults)
-        super().__init__("\n".join(f"- {fault}" for fault in self.faults) if len(self.faults) > 1 else self.faults[0])
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        mark = "- " if len(self.faults) > 1 else ""
+        super().__init__("\n".join(mark + fault for fault in self.faults))
 
 
 class MissingExtra(ConfigurationError):
@@ -64,10 +65,11 @@ class MissingExtra(ConfigurationError):
 
     code = "missing_extra"
 
-    def __init__(self, what: str, extra: str, package: str) -> None:
-        """Name what was wanted, the package that is absent and the extra that brings it."""
+    def __init__(self, what: str, extra: str | None, package: str) -> None:
+        """Name what was wanted, the package that is absent and the extra that brings it, if one does."""
         self.extra = extra
-        super().__init__(f'{what} needs {package}, which is not installed: pip install "coatcheck[{extra}]"')
+        remedy = package if extra is None else f'"coatcheck[{extra}]"'
+        super().__init__(f"{what} needs {package}, which is not installed: pip install {remedy}")
 
 
 class StoreUnavailable(CoatcheckError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
-from coatcheck.durations import to_millis, to_text
+from coatcheck.durations import Duration, to_millis, to_text
 from coatcheck.model import Millis
 from coatcheck.verbs import AtLimit
 
@@ -38,9 +38,11 @@ def faults_of(policy: Policy) -> list[str]:
     faults: list[str] = []
     read: dict[str, Millis | None] = {}
     for name in (*_REQUIRED, *_OPTIONAL):
-        value: Any = getattr(policy, name)
-        if value is None and name in _OPTIONAL:
+        value = cast("Duration | None", getattr(policy, name))
+        if value is None:
             read[name] = None
+            if name in _REQUIRED:
+                faults.append(f"{name} must be a length of time, not None")
             continue
         try:
             read[name] = to_millis(value)
@@ -92,7 +94,7 @@ def _numbers(policy: Policy) -> Iterator[str]:
 def _are_names(roles: object) -> bool:
     if not isinstance(roles, tuple):
         return False
-    names: tuple[object, ...] = roles
+    names = cast("tuple[object, ...]", roles)
     return all(isinstance(name, str) and name for name in names)
 
 

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from coatcheck.durations import Duration
-from coatcheck.errors import CoatcheckError, NotLoaded
+from coatcheck.errors import CoatcheckError, NotLoaded, StoreUnavailable
 from coatcheck.manager import ending, opening, saving, signing, transactions
 from coatcheck.session_view import Session
 from coatcheck.state import State
@@ -71,7 +72,7 @@ class AsyncSession(Session):
         Raises:
             StoreUnavailable: not confirmed; the cookie is deleted all the same and the sign-out is tried again.
         """
-        await ending.logout(self._state)
+        await logout(self._state)
 
     async def rotate(self) -> None:
         """Give the session a new secret because its privilege changed; the old one is dead at once.
@@ -129,7 +130,7 @@ class BlockingSession(Session):
 
     def logout(self) -> None:
         """As `AsyncSession.logout`."""
-        self._run(ending.logout(self._state))
+        self._run(logout(self._state))
 
     def rotate(self) -> None:
         """As `AsyncSession.rotate`."""
@@ -145,6 +146,13 @@ async def load(state: State) -> None:
     """Load a session whose loading was left to demand; harmless when it is loaded."""
     if isinstance(state.problem, NotLoaded):
         await reload(state)
+
+
+async def logout(state: State) -> None:
+    """Sign out, loading first what was left to demand; an outage then counts as one of the sign-out itself."""
+    with suppress(StoreUnavailable):
+        await load(state)
+    await ending.logout(state)
 
 
 async def reload(state: State) -> None:

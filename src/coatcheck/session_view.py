@@ -194,6 +194,12 @@ class Session(MutableMapping[str, Any]):
         return self._state.live is not None and self._state.live.persistent
 
     @property
+    def lifetime(self) -> str | None:
+        """Which of the policy's lifetimes the session has: ``"default"`` or ``"remember_me"``."""
+        self._look()
+        return None if self._state.live is None else self._state.live.lifetime
+
+    @property
     def device(self) -> Device | None:
         """What is known of the browser."""
         self._look()

@@ -94,7 +94,7 @@ def rotated(
     return replace(
         merged_record,
         secret_digest=rotation.secret_digest,
-        previous_digest=record.secret_digest,
+        previous_digest=rotation.held or record.secret_digest,
         successor_nonce=rotation.nonce,
         rotated_at=rotation.at,
         confirmed_at=None,

@@ -34,11 +34,12 @@ class _Keys(Protocol):
 class TypedView:
     """The watch over one typed object: what each field encoded to when it was read."""
 
-    __slots__ = ("_before", "_hints", "_taken", "target")
+    __slots__ = ("_before", "_hints", "_kind", "_taken", "target")
 
     def __init__(self, target: Any, hints: Mapping[str, Any]) -> None:
         """Remember the fields, whose types are *hints*, as they are now."""
         self.target = target
+        self._kind: type[Any] = type(target)
         self._hints = hints
         self._before = {name: self._encoded(name) for name in hints}
         self._taken = self._before
@@ -59,13 +60,13 @@ class TypedView:
             DataMismatch: the value does not fit the field.
         """
         if name in self._hints:
-            self._put(name, _fitting(type(self.target), name, self._hints[name], value))
+            self._put(name, _fitting(self._kind, name, self._hints[name], value))
 
     def refresh(self, data: _Keys) -> None:
         """Follow what somebody else wrote, in the fields that this request has not changed."""
         for name, hint in self._hints.items():
             if name in data and self._encoded(name) == self._before[name]:
-                self._put(name, _fitting(type(self.target), name, hint, data.peek(name)))
+                self._put(name, _fitting(self._kind, name, hint, data.peek(name)))
                 self._before[name] = self._encoded(name)
 
     def _put(self, name: str, value: Any) -> None:

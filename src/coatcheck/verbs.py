@@ -78,6 +78,8 @@ class Rotation(Struct, frozen=True, kw_only=True):
         nonce: what the new secret was derived with (rotation by age), or ``None`` for a rotation by privilege, which
             also raises the generation.
         grant: privileges that change with it.
+        held: digest of the secret that the browser holds when that is not the current one, because the answer with its
+            successor was lost; it becomes the previous one in place of ``replaces``.
     """
 
     replaces: bytes
@@ -85,6 +87,7 @@ class Rotation(Struct, frozen=True, kw_only=True):
     at: Millis
     nonce: bytes | None = None
     grant: Grant | None = None
+    held: bytes | None = None
 
     def __repr__(self) -> str:
         """Show when and of which kind, never a digest or the nonce."""

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from coatcheck import NotEncodable, codec
 
 
-
 def unfolded(moment: Any) -> Any:
     """Return a time that happens once; the second of two has a test of its own."""
     return moment.replace(fold=0)

@@ -475,6 +475,10 @@ def test_on_demand_loading_says_what_to_write() -> None:
             assert refused.status_code == 500
             assert "await session.load()" in refused.json()["detail"]
             assert (await client.get("/loading")).text == "u1"
+            token = client.cookies["session"]
+            await client.post("/logout")
+            assert world.events.only("session.ended")[-1].details["reason"] == "signed_out"
+            assert (await client.get("/loading", headers=cookie_header(token))).text == "None"
 
     asyncio.run(story())
 

@@ -52,6 +52,7 @@ LOOKS: dict[str, Callable[[AsyncSession], Any]] = {
     "expires_at": lambda session: session.expires_at,
     "auth_time": lambda session: session.auth_time,
     "persistent": lambda session: session.persistent,
+    "lifetime": lambda session: session.lifetime,
     "device": lambda session: session.device,
 }
 

@@ -13,7 +13,7 @@ from coatcheck.errors import (
     SignInRequired,
     StaleLogin,
 )
-from coatcheck.lifecycle import Cookie, Verdict
+from coatcheck.lifecycle import Cookie, Holder, Verdict
 from coatcheck.manager.core import Core
 from coatcheck.manager.saving import HELD, new_record, refused, size_check
 from coatcheck.model import Millis, Record, replace
@@ -194,11 +194,17 @@ async def _rotate(state: State, grant: Grant | None) -> None:
         raise SignInRequired(state.judgement.reason or "none")
     change, now = state.data.delta(), core.now()
     size_check(core, record.data, change, record)
-    ticket = Ticket(record.id, new_secret(core.random))
+    ticket, waiting = Ticket(record.id, new_secret(core.random)), state.judgement.holder is Holder.WAITING
     answer = await core.store.rotate(
         record.id,
         generation=record.generation,
-        rotation=Rotation(replaces=record.secret_digest, secret_digest=core.digest(ticket), at=now, grant=grant),
+        rotation=Rotation(
+            replaces=record.secret_digest,
+            secret_digest=core.digest(ticket),
+            at=now,
+            grant=grant,
+            held=core.digest(held) if waiting and (held := state.held) else None,
+        ),
         change=change,
         now=now,
         max_bytes=core.policy.data_limit,

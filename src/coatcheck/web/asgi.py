@@ -26,6 +26,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+__all__ = ["SessionMiddleware", "session_in"]
+
 _log: Final = logging.getLogger("coatcheck")
 
 

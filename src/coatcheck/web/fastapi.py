@@ -11,7 +11,7 @@ try:
     from fastapi import Depends
     from starlette.requests import HTTPConnection
 except ImportError:  # pragma: no cover - the message is tested in an environment without FastAPI
-    raise MissingExtra("coatcheck.web.fastapi", "demo", "fastapi") from None
+    raise MissingExtra("coatcheck.web.fastapi", None, "fastapi") from None
 
 from coatcheck import session as sessions_objects
 from coatcheck.session import AsyncSession

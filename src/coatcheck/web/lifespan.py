@@ -19,6 +19,7 @@ class Lifespan:
         """Belong to *sessions*; nothing runs yet."""
         self._sessions = sessions
         self._task: asyncio.Task[None] | None = None
+        self._open = False
 
     @property
     def sweeping(self) -> bool:
@@ -53,10 +54,15 @@ class Lifespan:
     async def _start(self) -> None:
         """Open the store, so that a wrong set-up stops the start, and begin to sweep."""
         await self._sessions.open()
+        self._open = True
         if self._sessions.policy.sweep_ms is not None:
             self._task = asyncio.create_task(self._sessions.sweep_for_ever(), name="coatcheck sweeper")
 
     async def _stop(self) -> None:
+        """Stop sweeping and close the store, once: a server may be gone by the time it is asked again."""
+        if not self._open:
+            return
+        self._open = False
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

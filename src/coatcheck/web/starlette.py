@@ -9,7 +9,7 @@ from coatcheck.errors import MissingExtra
 try:
     from starlette.requests import HTTPConnection
 except ImportError:  # pragma: no cover - the message is tested in an environment without Starlette
-    raise MissingExtra("coatcheck.web.starlette", "demo", "starlette") from None
+    raise MissingExtra("coatcheck.web.starlette", None, "starlette") from None
 
 from coatcheck.session import AsyncSession
 from coatcheck.user import User

@@ -1,0 +1,109 @@
+"""The demo's application, put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ExceptionHandler
+
+from coatcheck.errors import CoatcheckError, SignInRequired
+from coatcheck.policy import Policy
+from coatcheck.sessions import AsyncSessions
+from coatcheck.web.answers import RETRY_AFTER, sign_in_location
+from coatcheck.web.starlette import SessionMiddleware
+
+from .accounts import Accounts
+from .assets import FOLDER, PREFIX, Assets, Files
+from .devices import Devices
+from .hardening import HEADERS, Hardening
+from .home import Home
+from .pages import Pages, see_other
+from .signing import SIGN_IN, Signing
+
+DEFAULT_STORE: Final = "sqlite:///coatcheck-demo.db"
+"""A file in the working directory, where a person sees it and can look into it or delete it."""
+
+POLICY: Final = Policy(max_sessions=10)
+"""The library's default and a limit, so that signing in on an eleventh device ends the one used longest ago."""
+
+_SAID: Final[dict[int, tuple[str, str]]] = {
+    400: ("That form cannot be read", "Go back, reload the page and try again. Nothing was changed."),
+    403: ("That form came from elsewhere", "Forms are accepted from this site's own pages. Nothing was changed."),
+    404: ("There is no such page", "The address may be mistyped, or the page has moved."),
+    405: ("That does not work from a link", "This address only takes a form. Nothing was changed."),
+    413: ("That was too much", "The form is larger than this page accepts. Nothing was changed."),
+    415: ("That form cannot be read", "It is not in the format that this site's pages send. Nothing was changed."),
+    500: ("Something went wrong", "The fault is on our side and was written to the log. Nothing was saved."),
+}
+
+
+def create_app(
+    sessions: AsyncSessions | None = None,
+    *,
+    store_url: str = DEFAULT_STORE,
+    clock: Callable[[], float] = time.time,
+    accounts: Accounts | None = None,
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        sessions: the manager; made for *store_url* with the demo's policy when not given.
+        store_url: where sessions are kept.
+        clock: returns seconds since the Unix epoch; the sessions, the pages and the limits of tries go by it.
+        accounts: who can sign in; the two examples when not given.
+
+    Raises:
+        ConfigurationError: the store's URL cannot be used; says how to mend it.
+    """
+    manager = sessions or AsyncSessions(store_url, policy=POLICY, clock=clock)
+    pages = Pages(clock)
+    handlers = _exception_handlers(pages)
+    people = accounts or Accounts()
+    routes = [
+        *Home(pages, manager.policy, people).routes(),
+        *Signing(manager, pages, people, clock).routes(),
+        *Devices(manager, pages).routes(),
+    ]
+    files = Starlette(routes=[Mount(PREFIX, Files(directory=FOLDER))], exception_handlers=handlers)
+    middleware = [
+        Middleware(Hardening),
+        Middleware(Assets, files=files),
+        Middleware(SessionMiddleware, sessions=manager, sign_in_url=SIGN_IN),
+    ]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+
+
+def _exception_handlers(pages: Pages) -> dict[Any, ExceptionHandler]:
+    """Return what turns errors into pages in the demo's look."""
+
+    async def refused(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else HEADERS
+        title, detail = _SAID.get(status, ("That did not work", "Go back and try again."))
+        return pages.message(status, title, detail, headers=dict(headers))
+
+    async def session_error(request: Request, error: Exception) -> Response:
+        if isinstance(error, SignInRequired):
+            if request.method == "POST":
+                return _to_sign_in(request, error)
+            raise error
+        if not isinstance(error, CoatcheckError) or error.status == 500:
+            raise error
+        headers = {"retry-after": str(RETRY_AFTER)} if error.status == 503 else {}
+        return pages.message(error.status, error.title, "Nothing was changed. Try again in a moment.", headers=headers)
+
+    return {HTTPException: refused, CoatcheckError: session_error, 500: refused}
+
+
+def _to_sign_in(request: Request, error: SignInRequired) -> Response:
+    """Send a form's sender to sign in, and back to the page that the form is on."""
+    page = "/devices" if request.url.path.startswith("/devices") else "/"
+    return see_other(sign_in_location(SIGN_IN, page, error.reason))

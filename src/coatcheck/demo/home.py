@@ -1,0 +1,131 @@
+"""The home page: what the session holds, its two clocks, and a small cart that works for anybody."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+from msgspec import Struct
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from coatcheck.errors import SignInRequired
+from coatcheck.model import Millis
+from coatcheck.policy import Policy
+from coatcheck.session import AsyncSession
+from coatcheck.web.starlette import session_of
+
+from .accounts import Accounts
+from .forms import Form, post
+from .pages import FLASH, Pages, see_other
+
+GOODS: Final = {"notebook": "Notebook", "pen": "Fountain pen", "lamp": "Desk lamp", "beans": "Coffee beans"}
+"""What can be put into the cart, by the word that forms use."""
+
+MOST_OF_ONE: Final = 99
+"""Pieces of one thing that the cart holds."""
+
+
+class Countdown(Struct, frozen=True):
+    """A clock of the session: how much is left of how much, in milliseconds."""
+
+    name: str
+    about: str
+    left: Millis
+    whole: Millis
+    ends: Millis
+
+
+class Home:
+    """The home page and the cart's forms."""
+
+    def __init__(self, pages: Pages, policy: Policy, accounts: Accounts) -> None:
+        """Show sessions of *accounts* that live by *policy*."""
+        self._pages = pages
+        self._policy = policy
+        self._accounts = accounts
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/", self.page, methods=["GET"]),
+            post("/cart/add", self.add),
+            post("/cart/remove", self.remove),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the session; whoever had one that ended is sent to sign in and told why."""
+        session = session_of(request)
+        if session.reason is not None:
+            raise SignInRequired(session.reason)
+        flash = session.pop(FLASH, None)
+        await session.save()  # activity renews the idle clock: show it as it stands after this request
+        cart: dict[str, int] = session.get("cart", {})
+        held = [(key, name, cart[key]) for key, name in GOODS.items() if cart.get(key)]
+        person = self._accounts.name_of(session.user_id) if session.user_id else None
+        return self._pages.show(
+            "home.html",
+            session=session,
+            flash=flash,
+            person=person,
+            clocks=self._clocks(session),
+            goods=GOODS,
+            held=held,
+        )
+
+    async def add(self, request: Request, form: Form) -> Response:
+        """Put one piece into the cart."""
+        thing = _thing(form)
+        await _change(session_of(request), thing, 1, f"{GOODS[thing]} added to your cart.")
+        return see_other("/")
+
+    async def remove(self, request: Request, form: Form) -> Response:
+        """Take one piece out of the cart."""
+        thing = _thing(form)
+        await _change(session_of(request), thing, -1, f"{GOODS[thing]} removed from your cart.")
+        return see_other("/")
+
+    def _clocks(self, session: AsyncSession) -> list[Countdown]:
+        if not session.signed_in:
+            return []
+        # The demo signs in with remember=True or False, so a cookie that survives the browser means "remembered".
+        span, now = self._policy.span("remember_me" if session.persistent else "default"), self._pages.now()
+        faces = (
+            ("Idle clock", "Starts again whenever you use this session.", session.idle_expires_at, span.idle),
+            ("Absolute clock", "Runs from your sign-in, whatever you do.", session.expires_at, span.absolute),
+        )
+        return [
+            Countdown(name, about, max(0, ends - now), whole, ends)
+            for name, about, end, whole in faces
+            if end is not None and whole is not None and (ends := int(end.timestamp() * 1000))
+        ]
+
+
+def _thing(form: Form) -> str:
+    thing = form.get("thing", "")
+    if thing not in GOODS:
+        raise HTTPException(400)
+    return thing
+
+
+async def _change(session: AsyncSession, thing: str, by: int, flash: str) -> None:
+    """Count *thing* up or down. A visitor's first piece makes the session; then two clicks at once both count.
+
+    Raises:
+        SignInRequired: the session has ended; nothing is put into another one behind the person's back.
+    """
+
+    def count(data: MutableMapping[str, Any]) -> None:
+        cart: dict[str, int] = dict(data.get("cart", {}))
+        cart[thing] = min(max(cart.get(thing, 0) + by, 0), MOST_OF_ONE)
+        data["cart"] = {key: pieces for key, pieces in cart.items() if pieces}
+        data[FLASH] = flash
+
+    if session.reason is not None:
+        raise SignInRequired(session.reason)
+    if session.id is not None:
+        await session.transaction(count)
+    elif by > 0:
+        count(session)

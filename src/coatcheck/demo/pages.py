@@ -1,0 +1,84 @@
+"""Rendering: templates to responses that no cache stores and no other site frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from coatcheck.durations import in_words
+from coatcheck.model import Millis
+from coatcheck.session_view import Session
+from coatcheck.web.proxies import normalise
+
+from . import words
+from .assets import fingerprint
+
+FLASH: Final = "flash"
+"""The session's key for a message that the next page shows once."""
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+
+
+class Pages:
+    """Makes pages. *clock* returns seconds since the Unix epoch; the pages' times are relative to it."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Read the templates' environment; templates are compiled when they are first shown."""
+        self._clock = clock
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        filters: dict[str, Callable[..., object]] = {
+            "moment": words.moment,
+            "clock_text": words.clock_text,
+            "in_words": in_words,
+            "browser_name": words.browser_name,
+            "ago": self._ago,
+        }
+        self._templates.filters.update(filters)  # pyright: ignore[reportUnknownMemberType] - untyped in Jinja
+        self._assets = fingerprint()
+
+    def now(self) -> int:
+        """Return the time in milliseconds since the Unix epoch."""
+        return int(self._clock() * 1000)
+
+    def _ago(self, millis: Millis) -> str:
+        return words.ago(millis, self.now())
+
+    def show(self, template: str, *, session: Session | None, status: int = 200, **facts: object) -> Response:
+        """Return a page. With a *session* its header says who is signed in, and a waiting message is shown."""
+        flash = facts.pop("flash", None)
+        if session is not None and FLASH in session:
+            flash = session.pop(FLASH)
+        facts |= {"session": session, "flash": flash, "assets": self._assets}
+        page = HTMLResponse(self._templates.get_template(template).render(facts), status)
+        page.headers["cache-control"] = "private, no-store"
+        return page
+
+    def message(self, status: int, title: str, detail: str, *, headers: dict[str, str] | None = None) -> Response:
+        """Return a page that says one thing; it does not look at the session, which may be what is wrong."""
+        page = self.show("message.html", session=None, status=status, code=status, title=title, detail=detail)
+        page.headers.update(headers or {})
+        return page
+
+
+def see_other(address: str) -> Response:
+    """Send the browser to another page of ours after a form."""
+    return RedirectResponse(address, 303, headers={"cache-control": "private, no-store"})
+
+
+def client_key(request: Request) -> str:
+    """Return what tries are counted by: the address, of IPv6 the /64 that one subscriber has (CVE-2026-45364)."""
+    found = normalise(request.client.host) if request.client else None
+    if found is None:
+        return "unknown"
+    return str(found) if found.version == 4 else found.exploded[:19]

@@ -1,0 +1,125 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from coatcheck.durations import in_words
+from coatcheck.errors import StaleLogin
+from coatcheck.sessions import AsyncSessions
+from coatcheck.web.redirects import safe_next
+from coatcheck.web.starlette import session_of
+
+from .accounts import LONGEST_WORD, Accounts, canonical
+from .forms import Form, post
+from .limiter import Limiter
+from .pages import Pages, client_key, see_other
+from .words import told
+
+SIGN_IN: Final = "/sign-in"
+
+WRONG: Final = "That user name and password do not belong together."
+"""The one text for a wrong password and for an account that does not exist (S-45)."""
+
+_NOBODY: Final = "nobody"
+"""Whose epoch is read for an account that does not exist, so that both cost the same."""
+
+
+class Signing:
+    """The sign-in page, its form, and the sign-out form.
+
+    Whoever guesses at an account makes its owner wait too, a minute for each try; the limit of the guesser's address
+    keeps that from being done to many accounts. A product adds a second way in, such as a mailed link.
+    """
+
+    def __init__(self, sessions: AsyncSessions, pages: Pages, accounts: Accounts, clock: Callable[[], float]) -> None:
+        """Begin with nobody counted. *clock* returns seconds."""
+        self._sessions = sessions
+        self._pages = pages
+        self._accounts = accounts
+        self._by_account = Limiter(burst=5, interval=60, clock=clock)
+        self._by_address = Limiter(burst=20, interval=15, clock=clock)
+
+    def routes(self) -> list[Route]:
+        """Return the routes; signing out has no GET, because links are followed by more than people."""
+        return [
+            Route(SIGN_IN, self.page, methods=["GET"]),
+            post(SIGN_IN, self.sign_in),
+            post("/sign-out", self.sign_out),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """Show the form: always 200 for who is not signed in, whatever their cookie is worth, so nothing can loop."""
+        session = session_of(request)
+        onward = _onward(request.query_params.get("next"))
+        if session.signed_in:
+            return see_other(onward)
+        notice = told(session.reason or request.query_params.get("reason"))
+        return self._form(request, onward=onward, notice=notice)
+
+    async def sign_in(self, request: Request, form: Form) -> Response:
+        """Check the password and sign in; the epoch is read first, so that "sign out everywhere" meanwhile wins."""
+        username, onward = form.get("username", ""), _onward(form.get("next"))
+        wait = self._spend(canonical(username), client_key(request))
+        if wait:
+            return self._too_often(request, username, onward, wait)
+        account = self._accounts.find(username)
+        epoch = await self._sessions.epoch(account.id if account else _NOBODY)
+        fits = await self._accounts.check(account, form.get("password", ""))
+        if account is None or not fits:
+            return self._form(request, status=401, onward=onward, username=username, error=WRONG)
+        self._by_account.give_back(account.username)
+        self._by_address.give_back(client_key(request))
+        try:
+            await session_of(request).login(
+                account.id, epoch=epoch, roles=account.roles, remember=form.get("remember") == "yes"
+            )
+        except StaleLogin:
+            meanwhile = "Everything was signed out while your password was checked. Sign in again."
+            return self._form(request, status=401, onward=onward, username=username, error=meanwhile)
+        return see_other(onward)
+
+    async def sign_out(self, request: Request, _form: Form) -> Response:
+        """End the session; harmless when there is none."""
+        await session_of(request).logout()
+        return see_other(f"{SIGN_IN}?reason=signed_out")
+
+    def _spend(self, account: str, address: str) -> int:
+        """Pay for a try, or return the seconds to wait."""
+        wait = max(self._by_account.wait(account), self._by_address.wait(address))
+        if not wait:
+            self._by_account.spend(account)
+            self._by_address.spend(address)
+        return wait
+
+    def _too_often(self, request: Request, username: str, onward: str, wait: int) -> Response:
+        error = f"Too many attempts. Try again in {in_words(wait * 1000)}."
+        page = self._form(request, status=429, onward=onward, username=username, error=error)
+        page.headers["retry-after"] = str(wait)
+        return page
+
+    def _form(
+        self,
+        request: Request,
+        *,
+        onward: str,
+        status: int = 200,
+        username: str = "",
+        notice: str | None = None,
+        error: str | None = None,
+    ) -> Response:
+        facts = {"onward": onward, "username": username[:LONGEST_WORD], "notice": notice, "error": error}
+        page = self._pages.show("sign_in.html", session=session_of(request), status=status, **facts)
+        page.headers["x-robots-tag"] = "noindex"
+        return page
+
+
+def _onward(wanted: str | None) -> str:
+    """Return where to go after signing in: a page of ours, never another site and never the form again (S-57)."""
+    onward = safe_next(wanted)
+    return "/" if onward.partition("?")[0].rstrip("/") in (SIGN_IN, "/sign-out") else onward

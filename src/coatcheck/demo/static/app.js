@@ -1,0 +1,35 @@
+// Counts the clocks down. Without it the pages say the same in words, as of the moment they were made.
+"use strict";
+
+const DAY = 86400000;
+
+function inWords(left) {
+  if (left <= 0) return "over";
+  const days = Math.floor(left / DAY);
+  const seconds = Math.floor((left % DAY) / 1000);
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const clock = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return days ? `${days} ${days === 1 ? "day" : "days"} ${clock}` : clock;
+}
+
+// Only the length of time comes from the server: the two clocks need not agree on what time it is.
+const began = Date.now();
+const clocks = [...document.querySelectorAll("[data-left]")].map((text) => ({
+  text,
+  bar: text.parentElement.querySelector("progress"),
+  left: Number(text.dataset.left),
+}));
+
+function tick() {
+  const passed = Date.now() - began;
+  for (const { text, bar, left } of clocks) {
+    const now = Math.max(0, left - passed);
+    text.textContent = inWords(now);
+    bar.value = now;
+  }
+}
+
+if (clocks.length) {
+  tick();
+  setInterval(tick, 1000);
+}

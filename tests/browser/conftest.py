@@ -1,0 +1,156 @@
+"""Chromium, and the demo served by uvicorn in a thread of this process with a clock that tests move."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvicorn
+from argon2 import PasswordHasher
+
+from coatcheck.demo.accounts import Accounts
+from coatcheck.demo.app import create_app
+from coatcheck.demo.server import listen
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+DESKTOP = {"width": 1100, "height": 760}
+PHONE = {"width": 360, "height": 740}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+
+PATIENCE = 10_000
+"""Milliseconds that a page may take before a test gives up; nothing waits for them to pass."""
+
+
+class Clock:
+    """Stands until it is moved; the server's threads read it."""
+
+    def __init__(self) -> None:
+        """Stand in January 2027."""
+        self.at = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        """Return seconds since the Unix epoch."""
+        return self.at
+
+    def advance(self, *, days: float = 0, minutes: float = 0) -> None:
+        """Move forward."""
+        self.at += days * 86_400 + minutes * 60
+
+
+class Site:
+    """The demo on one SQLite file; it can be stopped and started again at the same address."""
+
+    def __init__(self, file: Path) -> None:
+        """Start."""
+        self.clock = Clock()
+        self.file = file
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """The address that browsers open."""
+        return f"http://localhost:{self._port}"
+
+    def start(self) -> None:
+        """Serve, at the same port as before."""
+        self._sockets = listen("localhost", self._port, print)
+        self._port = self._sockets[0].getsockname()[1]
+        hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        app = create_app(store_url=f"sqlite:///{self.file}", clock=self.clock, accounts=Accounts(hasher=hasher))
+        self._server = _Server(uvicorn.Config(app, log_level="warning", proxy_headers=False, lifespan="on"))
+        self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), daemon=True)
+        self._thread.start()
+        assert self._server.ready.wait(PATIENCE / 1000)
+
+    def stop(self) -> None:
+        """Stop, as a deployment does."""
+        self._server.should_exit = True
+        self._thread.join(PATIENCE / 1000)
+        assert not self._thread.is_alive()
+        for listening in self._sockets:
+            listening.close()
+
+    def restart(self) -> None:
+        """Stop and start."""
+        self.stop()
+        self.start()
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@pytest.fixture(scope="session")
+def chromium(gap: Callable[[str, str], None]) -> Iterator[Browser]:
+    """Start the machine's own Chromium once; every context in it is a fresh profile."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing; make test installs it")
+    path = shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(path).exists():
+        gap("browser", "apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Serve the demo."""
+    served = Site(tmp_path / "demo.db")
+    yield served
+    served.stop()
+
+
+OpenDevice = Callable[..., "Page"]
+
+
+@pytest.fixture
+def device(chromium: Browser, site: Site) -> Iterator[OpenDevice]:
+    """Open devices: browsers with cookies of their own. Options are those of a Playwright context."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_device(**options: Any) -> Page:
+        context = chromium.new_context(base_url=site.url, **{"viewport": DESKTOP, "locale": "en-GB", **options})
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+        return page
+
+    yield open_device
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def shoot(tmp_path: Path) -> Callable[[Page, str], None]:
+    """Take pictures: into docs/images when ``COATCHECK_SCREENSHOTS=1``, else where the test's files go."""
+    folder = IMAGES if os.environ.get("COATCHECK_SCREENSHOTS") == "1" else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        path = folder / name
+        page.screenshot(path=path, full_page=True, animations="disabled")
+        assert path.stat().st_size < 120_000
+
+    return take
