@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -100,7 +100,7 @@ def unpack(raw: bytes) -> dict[str, bytes]:
 
 def _prepared(value: Any, path: str, depth: int) -> Any:
     """Return *value* with what msgpack cannot restore replaced by tagged bytes."""
-    kind = cast("type[Any]", type(value))
+    kind = _kind(value)
     if kind is int and not _INT_MIN <= value <= _INT_MAX:
         raise NotEncodable(f"{path} is an integer of more than 64 bits; store it as text: str(value)")
     if kind in _AS_IS or (kind is datetime and value.tzinfo is UTC):
@@ -121,6 +121,11 @@ def _prepared(value: Any, path: str, depth: int) -> Any:
         # One order for equal sets, or reading one would look like a change.
         prepared.sort(key=_encoder.encode)
     return msgspec.msgpack.Ext(tag, _encoder.encode(prepared))
+
+
+def _kind(value: object) -> type[object]:
+    """Return the exact type: a subclass would come back as something else."""
+    return type(value)
 
 
 def _prepared_moment(value: datetime | time, path: str) -> msgspec.msgpack.Ext:

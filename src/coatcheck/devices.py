@@ -13,6 +13,10 @@ _LONGEST = 1024
 """Characters of a user agent that are looked at; the rest cannot name a browser and costs time."""
 
 
+_CALLED = {"Mac OS X": "macOS"}
+"""Systems that are called otherwise today than in the rules."""
+
+
 class Describe(Protocol):
     """Names the browser and the system behind a user agent, ``None`` for what is not recognised."""
 
@@ -40,7 +44,7 @@ def _named(user_agent: str) -> tuple[str | None, str | None]:
         family, major = found.user_agent.family, found.user_agent.major
         browser = f"{family.removeprefix('Headless')} {major}" if major else family
     if found.os is not None and found.os.family != "Other":
-        system = found.os.family
+        system = _CALLED.get(found.os.family, found.os.family)
     return browser, system
 
 

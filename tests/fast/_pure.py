@@ -40,7 +40,7 @@ class One:
     def __init__(self, policy: Policy, *, lifetime: str = "default", seed: int = 0, **fields: Any) -> None:
         """Sign in at `START`."""
         self.policy, self.now = policy, START
-        self.random = random.Random(seed).randbytes
+        self.random = random.Random(seed).randbytes  # noqa: S311 - test data, not secrets
         self.ticket = tokens.mint(self.random)
         idle, absolute = deadlines(policy.span(lifetime), START)
         given: dict[str, Any] = {"persistent": policy.persistent, "locks": policy.on_idle == "lock", **fields}

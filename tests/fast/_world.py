@@ -92,22 +92,24 @@ class World:
         outcome: Outcome = self.run(self.sessions.save(session))
         return outcome
 
+    def sent(self, session: Any) -> str:
+        """Answer the request and return the cookie's value, which there must be."""
+        token = self.save(session).token
+        assert token is not None
+        return token
+
     def sign_in(self, user_id: str = "ada", token: str | None = None, *, data: Any = None, **options: Any) -> str:
         """Sign in, with *data* put in the session, and return the cookie's value."""
         session = self.load(token)
         self.run(session.login(user_id, **options))
         session.update(data or {})
-        sent = self.save(session).token
-        assert sent is not None
-        return sent
+        return self.sent(session)
 
     def visitor(self, **data: Any) -> str:
         """Store something as nobody in particular and return the cookie's value."""
         session = self.load()
         session.update(data)
-        sent = self.save(session).token
-        assert sent is not None
-        return sent
+        return self.sent(session)
 
     def visit(self, token: str | None, visit: Visit = NOWHERE) -> tuple[Any, Outcome]:
         """Make a whole request that looks at the session."""
@@ -115,7 +117,7 @@ class World:
         _ = session.user_id
         return session, self.save(session)
 
-    def data(self, token: str) -> dict[str, Any]:
+    def data(self, token: str | None) -> dict[str, Any]:
         """Return what a new request reads."""
         return dict(self.load(token))
 

@@ -225,7 +225,7 @@ def test_nested_changes_reach_the_store(build: Build) -> None:
     cart.append(3)
     world.run(session.login("ada"))
     cart.append(4)
-    token = world.save(session).token
+    token = world.sent(session)
     assert world.data(token) == {"cart": [1, 2, 3, 4]}
 
 

@@ -37,11 +37,11 @@ def test_names_are_fixed() -> None:
         "session.theft_suspected",
     } <= EVENTS.keys()  # fmt: skip
     assert emitted() <= EVENTS.keys()
-    assert all(text.endswith(".") or text.endswith(").") for text in EVENTS.values())
+    assert all(text.endswith(".") for text in EVENTS.values())
 
 
 def test_as_json() -> None:
-    """S-83: an event as plain values holds its time, its subject and its details; the tenant only where there is one."""
+    """S-83: an event as plain values holds its time, subject and details; the tenant only where there is one."""
     event = Event(name="session.ended", at=5, session_id="0x", user_id="ada", details={"reason": "revoked"})
     assert event.as_json() == {
         "event": "session.ended", "at": 5, "session_id": "0x", "user_id": "ada", "reason": "revoked"
@@ -51,7 +51,11 @@ def test_as_json() -> None:
 
 @pytest.mark.parametrize(
     ("name", "level"),
-    [("session.theft_suspected", logging.WARNING), ("store.unavailable", logging.WARNING), ("session.created", logging.DEBUG)],
+    [
+        ("session.theft_suspected", logging.WARNING),
+        ("store.unavailable", logging.WARNING),
+        ("session.created", logging.DEBUG),
+    ],
 )
 def test_log_lines(caplog: pytest.LogCaptureFixture, name: str, level: int) -> None:
     """S-84: what a person should look at is a warning, the rest is for debugging; absent facts are left out."""
@@ -80,7 +84,7 @@ def test_logging_comes_by_itself(kind: Any, caplog: pytest.LogCaptureFixture) ->
 
 
 def test_failing_listener_breaks_nothing(build: Build, caplog: pytest.LogCaptureFixture) -> None:
-    """S-83: what a listener raises is logged with its event's name; the request, the write and other listeners go on."""
+    """S-83: what a listener raises is logged with its event's name; the request, the write and the others go on."""
 
     def broken(event: Event, /) -> None:
         raise ZeroDivisionError(event.name)

@@ -133,7 +133,7 @@ class Life(RuleBasedStateMachine):
 def test_dead_stays_dead_and_the_deadline_stands(name: str) -> None:
     """S-31, S-33, S-37, promises 2 and 8: no order of inputs revives a session or moves its absolute deadline."""
     kind = type("Life", (Life,), {"policy": POLICIES[name]})
-    run_state_machine_as_test(kind, settings=settings(max_examples=80, stateful_step_count=40, deadline=None))  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(kind, settings=settings(max_examples=80, stateful_step_count=40, deadline=None))
 
 
 @pytest.mark.parametrize(

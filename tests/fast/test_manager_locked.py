@@ -39,7 +39,7 @@ def test_same_user_unlocks_with_the_data(build: Build) -> None:
     session = world.load(token)
     world.run(session.login("ada"))
     assert (dict(session), session.locked) == ({"draft": "half a letter"}, False)
-    fresh = world.save(session).token
+    fresh = world.sent(session)
     assert world.data(fresh) == {"draft": "half a letter"}
     assert (world.user(token), world.load(token).locked) == (None, False)
     assert world.run(world.sessions.count()) == 1
@@ -98,5 +98,5 @@ def test_writing_at_the_lock_is_anonymous(build: Build) -> None:
     world, token = locked(build)
     session = world.load(token)
     session["n"] = 1
-    fresh = world.save(session).token
+    fresh = world.sent(session)
     assert (world.data(fresh), world.user(fresh), world.load(token).locked) == ({"n": 1}, None, True)

@@ -42,18 +42,23 @@ ACTS: dict[str, tuple[str, Callable[[World, Any], Any]]] = {
 
 @pytest.mark.parametrize("name", ACTS)
 def test_silence_is_an_outage(build: Build, name: str) -> None:
-    """Promise 9: whichever verb the store does not answer, the caller gets StoreUnavailable and nothing is pretended."""
+    """Promise 9: whichever verb the store does not answer, the caller gets StoreUnavailable; nothing is pretended."""
     world = build()
     token = world.sign_in(data={"n": 1})
     session = world.load(token)
     verb, act = ACTS[name]
     world.store.down = {verb}
     with pytest.raises(StoreUnavailable) as caught:
-        world.run(act(world, session))
-        world.save(session)
+        _whole_request(world, session, act)
     assert caught.value.status == 503
     world.store.down = set()
     assert (world.user(token), world.data(token)) == ("ada", {"n": 1})
+
+
+def _whole_request(world: World, session: Any, act: Callable[[World, Any], Any]) -> None:
+    """Do *act* and answer."""
+    world.run(act(world, session))
+    world.save(session)
 
 
 def test_load_during_an_outage(build: Build) -> None:

@@ -28,6 +28,7 @@ def test_rotation_by_age(build: Build) -> None:
     before = world.store.row()
     session, outcome = world.visit(token)
     assert outcome.cookie is Cookie.SEND
+    assert outcome.token is not None
     assert (outcome.token[:27], outcome.token != token) == (token[:27], True)
     after = world.store.row()
     assert (after.expires_at, after.created_at, after.generation) == (before.expires_at, before.created_at, 1)
@@ -118,7 +119,7 @@ def test_privilege_rotation_kills_at_once(build: Build) -> None:
     session["n"] = 2
     world.run(session.rotate())
     assert world.user(token) is None
-    fresh = world.save(session).token
+    fresh = world.sent(session)
     assert (world.user(fresh), world.data(fresh), fresh[:26] == token[:26]) == ("ada", {"n": 2}, True)
     late["n"] = 3
     with pytest.raises(PrivilegeChanged):
@@ -223,7 +224,7 @@ def test_set_roles_and_parallel_requests(build: Build) -> None:
 
 @pytest.mark.parametrize("act", ["revoke", "roles", "step up"])
 def test_refused_rotation_sends_no_cookie(build: Build, act: str) -> None:
-    """Promise 11: a request due for rotation whose session ended or changed meanwhile does not send its ticket again."""
+    """Promise 11: a request due for rotation whose session ended or changed does not send its ticket again."""
     world, token = aged(build)
     session, other = world.load(token), world.load(token)
     _ = session.user_id

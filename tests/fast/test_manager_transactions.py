@@ -71,7 +71,13 @@ def test_function_runs_again_when_somebody_was_first(build: Build) -> None:
         world.store.inner._rows.keep(_with(world, rival["n"]))
 
     world.store.before["commit"] = first
-    assert world.run(world.sessions.transaction(token[:26], lambda data: (ran.append(data["n"]), increment(data))[1])) == 11
+
+
+    def change(data: Keys) -> int:
+        ran.append(data["n"])
+        return increment(data)
+
+    assert world.run(world.sessions.transaction(token[:26], change)) == 11
     assert ran == [0, 10]
 
 
@@ -154,7 +160,7 @@ def test_dead_sessions_have_no_transactions(build: Build) -> None:
 
 
 def test_privilege_change_refuses_the_requests_transaction(build: Build) -> None:
-    """Promise 3: a transaction of a request from an older generation is refused; one by id has no generation to be of."""
+    """Promise 3: a transaction of a request from an older generation is refused; one by id has none."""
     world = build()
     token = world.sign_in()
     session = world.load(token)
@@ -191,9 +197,9 @@ def test_no_increment_is_lost_between_tasks(seed: int) -> None:
         managers = [AsyncSessions(store, clock=FrozenClock()) for _ in range(2)]
         session = await managers[0].load(None)
         await session.login("ada")
-        id = session.id or ""
-        await asyncio.gather(*(managers[i % 2].transaction(id, increment, deadline="1m") for i in range(40)))
-        return await managers[0].transaction(id, lambda data: int(data["n"]))
+        session_id = session.id or ""
+        await asyncio.gather(*(managers[i % 2].transaction(session_id, increment, deadline="1m") for i in range(40)))
+        return await managers[0].transaction(session_id, lambda data: int(data["n"]))
 
     assert asyncio.run(race()) == 40
 
@@ -203,8 +209,8 @@ def test_no_increment_is_lost_between_threads() -> None:
     sessions = Sessions(MemoryStore(), clock=FrozenClock())
     session = sessions.load(None)
     session.login("ada")
-    id = session.id or ""
+    session_id = session.id or ""
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda _: sessions.transaction(id, increment, deadline="1m"), range(40)))
+        results = list(pool.map(lambda _: sessions.transaction(session_id, increment, deadline="1m"), range(40)))
     assert sorted(results) == list(range(1, 41))
     assert sessions._core.runtime._turns == {}  # type: ignore[attr-defined]

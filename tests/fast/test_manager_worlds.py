@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, get_type_hints
 
 import pytest
@@ -65,7 +65,8 @@ def test_manager_verbs_mirror_the_sessions(build: Build) -> None:
     for kind, session in ((AsyncSessions, AsyncSession), (Sessions, BlockingSession)):
         for verb in ("login", "logout", "rotate"):
             mine = list(inspect.signature(getattr(kind, verb)).parameters)
-            assert [name for name in mine if name != "session"] == list(inspect.signature(getattr(session, verb)).parameters)
+            theirs = list(inspect.signature(getattr(session, verb)).parameters)
+            assert [name for name in mine if name != "session"] == theirs
     world = build()
     session = world.load()
     world.run(world.sessions.login(session, "ada"))
@@ -141,7 +142,7 @@ def test_finish_returns_and_raises() -> None:
 
 
 class _Suspends:
-    def __await__(self) -> Iterator[None]:
+    def __await__(self) -> Generator[None, None, None]:
         yield
 
 
@@ -191,7 +192,7 @@ BAD_URLS = [
 @pytest.mark.parametrize("url", BAD_URLS)
 @pytest.mark.parametrize("name", VARIABLES)
 def test_bad_url_is_refused_unprinted(name: str, url: str) -> None:
-    """Section 4 of the design: a URL that cannot be used is an error, never passed over, and never printed: it may hold a password."""
+    """Section 4 of the design: a URL that cannot be used is an error, and never printed: it may hold a password."""
     env = {name: url, **dict.fromkeys(VARIABLES[VARIABLES.index(name) + 1:], "memory://")}
     with pytest.raises(ConfigurationError) as caught:
         Sessions.from_env(env)

@@ -81,7 +81,7 @@ def test_profiles_are_dated_and_sourced() -> None:
 
 def test_unknown_profile_names_the_known_ones() -> None:
     """S-34: a misspelt profile is refused with the list."""
-    with pytest.raises(ConfigurationError, match="'nist'.*owasp_low.*nist_aal3"):
+    with pytest.raises(ConfigurationError, match=r"'nist'.*owasp_low.*nist_aal3"):
         Policy.from_profile("nist")
 
 
@@ -93,7 +93,7 @@ def test_every_fault_at_once() -> None:
             renew_when="sometimes", max_sessions=0, aal=4, data_limit=10, default_roles=["user"],  # type: ignore[arg-type]
             rotation_grace="soon", keep_ended=None,  # type: ignore[arg-type]
         )  # fmt: skip
-    named = [fault.partition("=")[0].partition(":")[0] for fault in caught.value.faults]
+    named = [fault.replace(":", "=").replace(" ", "=").partition("=")[0] for fault in caught.value.faults]
     assert sorted(named) == sorted([
         "idle_timeout", "on_theft", "on_idle", "at_limit", "renew_when", "max_sessions", "aal", "default_roles",
         "rotation_grace", "keep_ended", "data_warning",
@@ -174,7 +174,7 @@ def test_renew_when(rule: str, millis: int | None) -> None:
     ],
 )
 def test_touch_every(options: dict[str, Any], every: int) -> None:
-    """S-38: activity is written at most every tenth of the idle timeout, at most every minute, or as the policy says."""
+    """S-38: activity is written every tenth of the idle timeout, at least every minute, or as the policy says."""
     assert Policy(**options).span("default").touch_every == every
 
 
