@@ -1,0 +1,1 @@
+"""Real servers with several worker processes on one SQLite file."""
