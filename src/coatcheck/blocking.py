@@ -95,9 +95,11 @@ class Sessions:
         epoch: int | None = None,
         roles: Sequence[str] | None = None,
         remember: bool | None = None,
+        amr: Sequence[str] = (),
+        aal: int | None = None,
     ) -> None:
         """As `BlockingSession.login`."""
-        session.login(user_id, epoch=epoch, roles=roles, remember=remember)
+        session.login(user_id, epoch=epoch, roles=roles, remember=remember, amr=amr, aal=aal)
 
     def logout(self, session: BlockingSession) -> None:
         """As `BlockingSession.logout`."""
@@ -158,6 +160,11 @@ class Sessions:
     def sweep(self) -> Swept:
         """As `AsyncSessions.sweep`."""
         return finish(sweeping.sweep(self._core))
+
+    @property
+    def sweep_due(self) -> bool:
+        """As `AsyncSessions.sweep_due`."""
+        return self._core.policy.sweep_ms is not None and self._core.now() >= self._core.next_sweep
 
     def sweep_if_due(self) -> Swept | None:
         """As `AsyncSessions.sweep_if_due`; a WSGI application calls it after a response."""

@@ -95,7 +95,10 @@ def unpack(raw: bytes) -> dict[str, bytes]:
     Raises:
         msgspec.DecodeError: *raw* is not what `pack` makes.
     """
-    return _unpacker.decode(raw)
+    try:
+        return _unpacker.decode(raw)
+    except UnicodeDecodeError as fault:
+        raise msgspec.DecodeError("a key is not text") from fault
 
 
 def _prepared(value: Any, path: str, depth: int) -> Any:

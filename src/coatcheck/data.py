@@ -35,7 +35,7 @@ class Data:
         self._values: dict[str, Any] = {}
         self._baseline: dict[str, bytes] = {}
         self._taken: dict[str, bytes] = {}
-        self._assigned: set[str] = set()
+        self._assigned: dict[str, None] = {}
         self._flying: set[str] = set()
         self._views: list[TypedView] = []
 
@@ -96,7 +96,8 @@ class Data:
     def _mark(self, key: str) -> None:
         """Take note of an assignment, also of one that comes while the last delta is on its way to the store."""
         self._baseline.pop(key, None)
-        self._assigned.add(key)
+        self._assigned.pop(key, None)
+        self._assigned[key] = None
         self._flying.discard(key)
 
     def __contains__(self, key: object) -> bool:
@@ -167,8 +168,9 @@ class Data:
         self._raw = raw
         for view in self._views:
             view.settled()
-        self._assigned -= self._flying
-        for key in self._values.keys() - self._assigned:
+        for key in self._flying:
+            self._assigned.pop(key, None)
+        for key in self._values.keys() - self._assigned.keys():
             value = self._values[key]
             if value is _DELETED or type(value) in _FIXED:
                 del self._values[key]
@@ -183,7 +185,7 @@ class Data:
         A value that was changed meanwhile is left alone; its change is found when the next delta is taken.
         """
         self._raw = raw
-        for key in self._values.keys() - self._assigned:
+        for key in self._values.keys() - self._assigned.keys():
             value, before = self._values[key], self._baseline.get(key)
             if before is None or key not in raw:
                 del self._values[key]

@@ -6,11 +6,12 @@ with the store and the cookie. The manager does what they say and decides nothin
 Laws:
 
 1. A session is live only while its record is there, the presented secret is right, and both clocks run.
-2. Dead stays dead: no verdict but ``LIVE`` leads to a write on that record.
+2. Dead stays dead: no verdict but ``LIVE`` leads to a change of that record; all that can befall another is its end.
 3. The absolute deadline never moves; renewal moves the idle one forward only.
 4. A ticket nobody minted is ``UNKNOWN``: it changes nothing, tells nothing, and its cookie is left alone.
-5. A replaced secret opens nothing. By privilege it dies at once; by age it opens the session until its successor was
-   seen, and for the grace after that; what comes later is a theft event.
+5. A replaced secret opens nothing. By privilege it dies at once; by age, or because roles were changed elsewhere, it
+   opens the session until its successor was recorded as seen, and for the grace after that; what comes later is a
+   theft event.
 6. Only a request that looked at the session counts as activity or is answered with a cookie.
 7. A deletion cookie answers the right secret of a session that is over, unless it was superseded: a late answer to an
    old ticket must not wipe the new one.
@@ -20,7 +21,7 @@ The table (``settle``), for a request that looked; *changed* means that there ar
 =============================  ========  =====================================  ==========
 verdict, holder                changed   step                                   cookie
 =============================  ========  =====================================  ==========
-LIVE, current, rotation due    any       ROTATE                                 SEND
+LIVE, current, rotation due    any       ROTATE [2]_                            SEND
 LIVE, current                  yes       COMMIT (with activity if it is due)    KEEP [1]_
 LIVE, current                  no        TOUCH if activity is due, else NOTHING KEEP [1]_
 LIVE, waiting for successor    any       COMMIT, TOUCH or NOTHING               SEND [2]_
@@ -38,7 +39,8 @@ UNKNOWN                        no        NOTHING                                
 =============================  ========  =====================================  ==========
 
 .. [1] SEND when activity is written and a persistent cookie has no absolute deadline to reach to.
-.. [2] KEEP where a ticket may not change: prefetch, WebSocket and event-stream requests.
+.. [2] Not where a ticket may not change, which is in prefetch, WebSocket and event-stream requests: those are treated
+   as if no rotation were due, and keep the cookie.
 """
 
 from __future__ import annotations
@@ -74,6 +76,11 @@ class Holder(enum.Enum):
     REPLACED = "replaced"
     LATE = "late"
     NOBODY = "nobody"
+
+    @property
+    def opens(self) -> bool:
+        """Whether this secret opens its session while the session lives."""
+        return self in (Holder.CURRENT, Holder.WAITING, Holder.GRACE)
 
 
 class Step(enum.Enum):
@@ -126,9 +133,7 @@ _LIVE: Final = {holder: Judgement(Verdict.LIVE, holder) for holder in Holder}
 def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgement:
     """Say what the ticket whose secret digests to *presented* opens, given what the store *found* under its id."""
     if isinstance(found, Tombstone):
-        if tokens.same(found.secret_digest, presented):
-            return Judgement(Verdict.ENDED, Holder.CURRENT, found.reason)
-        return NO_TICKET
+        return _judge_tombstone(found, presented)
     if not isinstance(found, Record):
         return NO_TICKET
     holder = _holder(found, presented, policy, now)
@@ -146,6 +151,15 @@ def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgem
             return Judgement(Verdict.LOCKED, holder, "locked")
         return Judgement(Verdict.IDLE_EXPIRED, holder, "idle")
     return _LIVE[holder]
+
+
+def _judge_tombstone(tombstone: Tombstone, presented: bytes) -> Judgement:
+    """Tell the reason to the holder of the last secret, or of the one before it if that never arrived."""
+    if tokens.same(tombstone.secret_digest, presented):
+        return Judgement(Verdict.ENDED, Holder.CURRENT, tombstone.reason)
+    if not tokens.same(tombstone.previous_digest, presented):
+        return NO_TICKET
+    return Judgement(Verdict.ENDED, Holder.WAITING, tombstone.reason) if tombstone.waiting else _REPLACED
 
 
 def _holder(record: Record, presented: bytes, policy: Policy, now: Millis) -> Holder:
@@ -203,10 +217,12 @@ def _settle_live(  # noqa: PLR0917 - the row of the table is these seven facts
     if holder is Holder.CURRENT and may_rotate and rotation_due(record, policy, now):
         return Settlement(Step.ROTATE, Cookie.SEND, activity or _activity(record, span, now, address))
     cookie = Cookie.KEEP
-    if (holder is Holder.WAITING and may_rotate) or (
-        holder is Holder.CURRENT and activity is not None and record.persistent and record.expires_at is None
-    ):
+    lives_by_idle = activity is not None and record.persistent and record.expires_at is None
+    if (holder is Holder.WAITING and may_rotate) or (holder is Holder.CURRENT and lives_by_idle):
         cookie = Cookie.SEND
+    elif activity is not None and lives_by_idle:
+        # The record must not outlive a cookie that cannot be sent now (ruling 17).
+        activity = Seen(at=activity.at, address=activity.address)
     if changed:
         return Settlement(Step.COMMIT, cookie, activity)
     if activity is None:
@@ -222,11 +238,7 @@ def rotation_due(record: Record, policy: Policy, now: Millis) -> bool:
 
 def due(record: Record, span: Span, holder: Holder, now: Millis, address: str | None) -> Seen | None:
     """Return the activity that must be written now, ``None`` when the last record of it is recent enough."""
-    confirms = (
-        record.secret_digest
-        if holder is Holder.CURRENT and record.confirmed_at is None and record.successor_nonce is not None
-        else None
-    )
+    confirms = record.secret_digest if holder is Holder.CURRENT and record.waiting else None
     # A renewal by rule happens once in its window, so it may be due before the next record of activity is.
     by_rule = span.renew_below is not None and renewed(record, span, now) is not None
     if confirms is None and not by_rule and now - record.last_seen_at < span.touch_every:

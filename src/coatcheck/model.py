@@ -123,6 +123,11 @@ class Record(Struct, frozen=True, kw_only=True):
         """Show the public handle and the owner; never a digest or a datum."""
         return f"Record(id={self.id!r}, user_id={self.user_id!r}, version={self.version}, generation={self.generation})"
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the current secret came by a rotation by age and nobody has presented it yet."""
+        return self.successor_nonce is not None and self.confirmed_at is None
+
     def dead_at(self, now: Millis) -> Literal["idle", "absolute"] | None:
         """Say which clock has run out at *now*, the earlier one if both have; ``None`` while the session is alive."""
         idle, absolute = self.idle_expires_at, self.expires_at
@@ -145,6 +150,8 @@ class Tombstone(Struct, frozen=True, kw_only=True):
     Attributes:
         id: the ended session's public handle.
         secret_digest: its last secret's digest, so that only its holder is told the reason.
+        previous_digest: the digest of the secret before it.
+        waiting: the last secret was never presented, so that the one before it may still be the browser's.
         created_at: when the session had begun.
         last_seen_at: its last recorded activity.
         ended_at: when it ended.
@@ -161,6 +168,8 @@ class Tombstone(Struct, frozen=True, kw_only=True):
     last_seen_at: Millis
     ended_at: Millis
     reason: Reason
+    previous_digest: bytes | None = None
+    waiting: bool = False
     user_id: str | None = None
     device: Device | None = None
     had_data: bool = False
@@ -198,6 +207,8 @@ def entomb(record: Record, reason: Reason, now: Millis) -> Tombstone:
         last_seen_at=record.last_seen_at,
         ended_at=now,
         reason=reason,
+        previous_digest=record.previous_digest,
+        waiting=record.waiting,
         user_id=record.user_id,
         device=record.device,
         had_data=bool(record.data),

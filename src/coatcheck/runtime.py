@@ -42,8 +42,12 @@ class Runtime(Protocol):
         """
         ...
 
-    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn that one caller in this process has at a time, by *name*."""
+    def turn(self, name: str, seconds: float | None = None) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn that one caller in this process has at a time, by *name*.
+
+        Raises:
+            TimeoutError: *seconds* passed first.
+        """
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -66,9 +70,9 @@ class BlockingRuntime:
     def enter(self) -> None:
         """Accept any thread."""
 
-    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, name: str, seconds: float | None = None) -> AbstractAsyncContextManager[None]:
         """Hold the lock of *name*, kept only while somebody wants it."""
-        return _BlockingTurn(self._turns, self._guard, name)
+        return _BlockingTurn(self._turns, self._guard, name, seconds)
 
     async def pause(self, seconds: float) -> None:
         """Sleep in the caller's thread."""
@@ -82,18 +86,36 @@ class BlockingRuntime:
 class _BlockingTurn:
     """One thread's wait for a turn."""
 
-    def __init__(self, turns: dict[str, tuple[threading.Lock, int]], guard: threading.Lock, name: str) -> None:
+    def __init__(
+        self,
+        turns: dict[str, tuple[threading.Lock, int]],
+        guard: threading.Lock,
+        name: str,
+        seconds: float | None,
+    ) -> None:
         self._turns, self._guard, self._name = turns, guard, name
+        self._seconds = -1.0 if seconds is None else max(seconds, 0.0)
 
     async def __aenter__(self) -> None:
         with self._guard:
             lock, waiting = self._turns.get(self._name, (threading.Lock(), 0))
             self._turns[self._name] = (lock, waiting + 1)
-        lock.acquire()
+        try:
+            taken = lock.acquire(timeout=self._seconds)
+        except BaseException:
+            self._leave()
+            raise
+        if not taken:
+            self._leave()
+            raise TimeoutError
 
     async def __aexit__(self, *_exc: object) -> None:
+        self._leave().release()
+
+    def _leave(self) -> threading.Lock:
+        """Forget the lock with the last thread that wants it."""
         with self._guard:
             lock, waiting = self._turns.pop(self._name)
             if waiting > 1:
                 self._turns[self._name] = (lock, waiting - 1)
-        lock.release()
+            return lock

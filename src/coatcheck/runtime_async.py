@@ -33,9 +33,9 @@ class AsyncRuntime:
         self._loop = loop
         self._turns.clear()
 
-    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, name: str, seconds: float | None = None) -> AbstractAsyncContextManager[None]:
         """Hold the lock of *name*, kept only while somebody wants it."""
-        return _Turn(self._turns, name)
+        return _Turn(self._turns, name, seconds)
 
     async def pause(self, seconds: float) -> None:
         """Sleep without holding up the loop."""
@@ -49,16 +49,19 @@ class AsyncRuntime:
 class _Turn:
     """One task's wait for a turn."""
 
-    __slots__ = ("_name", "_turns")
+    __slots__ = ("_name", "_seconds", "_turns")
 
-    def __init__(self, turns: dict[str, tuple[asyncio.Lock, int]], name: str) -> None:
-        self._turns, self._name = turns, name
+    def __init__(self, turns: dict[str, tuple[asyncio.Lock, int]], name: str, seconds: float | None) -> None:
+        self._turns, self._name, self._seconds = turns, name, seconds
 
     async def __aenter__(self) -> None:
         lock, waiting = self._turns.get(self._name) or (asyncio.Lock(), 0)
         self._turns[self._name] = (lock, waiting + 1)
         try:
-            await lock.acquire()
+            if self._seconds is None:
+                await lock.acquire()
+            else:
+                await asyncio.wait_for(lock.acquire(), max(self._seconds, 0))
         except BaseException:
             self._leave()
             raise

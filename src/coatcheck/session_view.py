@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
@@ -79,6 +79,23 @@ class Session(MutableMapping[str, Any]):
         """Whether the key is there."""
         self._look()
         return key in self._state.data
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keys merged with *other*'s, as a plain dict."""
+        return {**self, **other}
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *other*'s keys merged with these, as a plain dict."""
+        return {**other, **self}
+
+    def __ior__(self, other: Mapping[str, Any]) -> Self:
+        """Assign *other*'s keys."""
+        self.update(other)
+        return self
+
+    def copy(self) -> dict[str, Any]:
+        """Return the keys as a plain dict that belongs to the caller."""
+        return dict(self)
 
     def typed(self, kind: type[T]) -> T:
         """Return the data as a *kind*: a dataclass or `msgspec.Struct` whose fields are the keys.

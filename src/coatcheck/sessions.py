@@ -157,9 +157,11 @@ class AsyncSessions:
         epoch: int | None = None,
         roles: Sequence[str] | None = None,
         remember: bool | None = None,
+        amr: Sequence[str] = (),
+        aal: int | None = None,
     ) -> None:
         """As `AsyncSession.login`."""
-        await session.login(user_id, epoch=epoch, roles=roles, remember=remember)
+        await session.login(user_id, epoch=epoch, roles=roles, remember=remember, amr=amr, aal=aal)
 
     async def logout(self, session: AsyncSession) -> None:
         """As `AsyncSession.logout`."""

@@ -107,9 +107,7 @@ class One:
         if request.judgement.verdict is not Verdict.LIVE or request.record is None:
             return None
         following = Ticket(ticket.id, tokens.new_secret(self.random))
-        rotation = Rotation(
-            replaces=request.record.secret_digest, secret_digest=tokens.digest(following), at=self.now
-        )
+        rotation = Rotation(replaces=request.record.secret_digest, secret_digest=tokens.digest(following), at=self.now)
         after = transitions.rotated(request.record, rotation, NO_CHANGE, None, None)
         assert isinstance(after, Record)
         self.found = after

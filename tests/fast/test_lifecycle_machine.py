@@ -56,9 +56,7 @@ class Life(RuleBasedStateMachine):
         """Let the current ticket be tried again later by whoever copied it."""
         return self.held
 
-    @rule(
-        changed=st.booleans(), looked=st.booleans(), may_rotate=st.booleans(), lost=st.booleans()
-    )
+    @rule(changed=st.booleans(), looked=st.booleans(), may_rotate=st.booleans(), lost=st.booleans())
     def visit(self, changed: bool, looked: bool, may_rotate: bool, lost: bool) -> None:
         """Make the browser's request; its answer may be lost."""
         reply = self.one.visit(self.held, changed=changed, looked=looked, may_rotate=may_rotate)

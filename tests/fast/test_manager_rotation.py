@@ -170,6 +170,20 @@ def test_waiting_secret_of_a_revoked_session_is_told_why(build: Build) -> None:
     assert (session.reason, outcome.cookie) == ("revoked", Cookie.DELETE)
 
 
+def test_only_the_current_secret_is_confirmed(build: Build) -> None:
+    """Ruling 3: a late first sight of a secret that was replaced meanwhile does not confirm its successor."""
+    world, token = aged(build)
+    second = world.visit(token)[1].token
+    world.clock.advance("24h")
+    late = world.load(second, Visit(may_rotate=False))
+    _ = late.user_id
+    world.visit(second)
+    world.save(late)
+    world.clock.advance("1m")
+    assert world.user(second) == "ada"
+    assert not world.events.only("session.theft_suspected")
+
+
 def test_rotate_needs_a_session(build: Build) -> None:
     """Promise 5: there is nothing to rotate for a visitor without a session."""
     world = build()

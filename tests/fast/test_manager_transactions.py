@@ -72,7 +72,6 @@ def test_function_runs_again_when_somebody_was_first(build: Build) -> None:
 
     world.store.before["commit"] = first
 
-
     def change(data: Keys) -> int:
         ran.append(data["n"])
         return increment(data)

@@ -193,7 +193,7 @@ BAD_URLS = [
 @pytest.mark.parametrize("name", VARIABLES)
 def test_bad_url_is_refused_unprinted(name: str, url: str) -> None:
     """Section 4 of the design: a URL that cannot be used is an error, and never printed: it may hold a password."""
-    env = {name: url, **dict.fromkeys(VARIABLES[VARIABLES.index(name) + 1:], "memory://")}
+    env = {name: url, **dict.fromkeys(VARIABLES[VARIABLES.index(name) + 1 :], "memory://")}
     with pytest.raises(ConfigurationError) as caught:
         Sessions.from_env(env)
     assert SECRET not in str(caught.value)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from coatcheck.errors import StoreUnavailable
-from coatcheck.lifecycle import Cookie, Holder, judge
+from coatcheck.errors import StoreUnavailable, UnreadableRecord
+from coatcheck.lifecycle import Cookie, judge
 from coatcheck.manager.core import Core, PendingLogout
 from coatcheck.model import Record, Tombstone
 from coatcheck.state import State
+from coatcheck.tokens import Ticket
 
 BATCH = 500
 """Sessions that one step of `end_everything` ends."""
@@ -19,26 +20,38 @@ async def logout(state: State) -> None:
 
     Raises:
         StoreUnavailable: the store did not answer. The cookie is deleted all the same and the sign-out is tried again.
+        UnreadableRecord: a newer release wrote the session; the cookie is deleted, the session is not ended.
         TooLate: the headers have left, or this is a snapshot.
     """
     state.looked = True
     state.may_change_ticket("logout")
-    core, record, holder = state.core, state.record, state.judgement.holder
-    held = state.current or state.ticket
-    unanswered = isinstance(state.problem, StoreUnavailable)
+    record, opens, held, problem = (
+        state.record,
+        state.judgement.holder.opens,
+        state.current or state.ticket,
+        state.problem,
+    )
     state.cookie = Cookie.DELETE
     state.forget()
+    if isinstance(problem, UnreadableRecord):
+        raise problem
+    if isinstance(problem, StoreUnavailable):
+        raise _unconfirmed(state.core, held) from problem
+    if record is None or not opens:
+        return
+    state.core.runtime.enter()
     try:
-        if unanswered:
-            raise StoreUnavailable("the store did not answer when the session was loaded")  # noqa: TRY301 - one way out
-        if record is not None and holder not in (Holder.NOBODY, Holder.REPLACED, Holder.LATE):
-            core.runtime.enter()
-            tell(core, [await core.store.end(record.id, reason="signed_out", now=core.now())])
+        tell(state.core, [await state.core.store.end(record.id, reason="signed_out", now=state.core.now())])
     except StoreUnavailable as fault:
-        if held is not None:
-            core.pending.append(PendingLogout(held.id, core.digest(held)))
-        core.emit("logout.unconfirmed", session_id=held.id if held is not None else None)
-        raise StoreUnavailable("signing out is not confirmed: the store did not answer; it is tried again") from fault
+        raise _unconfirmed(state.core, held) from fault
+
+
+def _unconfirmed(core: Core, held: Ticket | None) -> StoreUnavailable:
+    """Keep a sign-out that was not answered for later, and return the error that says so."""
+    if held is not None and all(waiting.id != held.id for waiting in core.pending):
+        core.pending.append(PendingLogout(held.id, core.digest(held)))
+    core.emit("logout.unconfirmed", session_id=held.id if held is not None else None)
+    return StoreUnavailable("signing out is not confirmed: the store did not answer; it is tried again")
 
 
 async def retry_pending(core: Core) -> None:
@@ -49,13 +62,24 @@ async def retry_pending(core: Core) -> None:
     """
     while core.pending:
         waiting = core.pending[0]
-        found = (await core.store.find((waiting.id,)))[0]
-        holder = judge(found, waiting.presented, core.policy, core.now()).holder
-        if isinstance(found, Record) and holder not in (Holder.NOBODY, Holder.REPLACED, Holder.LATE):
-            tell(core, [await core.store.end(waiting.id, reason="signed_out", now=core.now())])
+        confirmed = await _retry(core, waiting)
         if core.pending and core.pending[0] is waiting:
             core.pending.popleft()
-            core.emit("logout.confirmed", session_id=waiting.id)
+            if confirmed:
+                core.emit("logout.confirmed", session_id=waiting.id)
+
+
+async def _retry(core: Core, waiting: PendingLogout) -> bool:
+    """Try one sign-out again; ``False`` when its ticket never opened that session."""
+    found = (await core.store.find((waiting.id,)))[0]
+    if not judge(found, waiting.presented, core.policy, core.now()).holder.opens:
+        return False
+    if isinstance(found, Record):
+        tell(core, [await core.store.end(waiting.id, reason="signed_out", now=core.now())])
+    elif isinstance(found, Tombstone) and found.reason == "signed_out":
+        # The first try did end it and only its answer was lost, so nobody has told of it yet.
+        core.emit_end(found)
+    return True
 
 
 async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:

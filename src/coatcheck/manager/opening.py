@@ -5,7 +5,7 @@ from __future__ import annotations
 from coatcheck import tokens
 from coatcheck.data import Data
 from coatcheck.errors import StoreUnavailable, UnreadableRecord
-from coatcheck.lifecycle import Holder, Verdict, judge
+from coatcheck.lifecycle import NO_TICKET, Holder, Verdict, judge
 from coatcheck.manager.core import Core
 from coatcheck.manager.ending import retry_pending
 from coatcheck.model import Damaged, Found, FromTheFuture, Record
@@ -52,16 +52,16 @@ async def fill(state: State) -> None:
         core.emit("store.unavailable", error=type(fault).__name__)
         raise
     _report(core, found)
-    hold(state, found, ticket)
+    adopt(state, found, ticket)
     if state.live is not None:
         state.data = Data(state.live.data)
-    elif found is None:
+    elif state.judgement is NO_TICKET and not isinstance(found, Damaged):
         core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
     if state.judgement.theft:
         await _suspect(state)
 
 
-def hold(state: State, found: Found, ticket: tokens.Ticket) -> None:
+def adopt(state: State, found: Found, ticket: tokens.Ticket) -> None:
     """Judge what the store found for *ticket*, and go on as its holder as far as the verdict allows."""
     core = state.core
     state.judgement = judge(found, core.digest(ticket), core.policy, core.now())

@@ -15,15 +15,26 @@ from coatcheck.errors import (
     SignInRequired,
     StoreUnavailable,
 )
-from coatcheck.lifecycle import Cookie, Holder, Judgement, Settlement, Step, Verdict, cookie_deadline, deadlines, settle
+from coatcheck.lifecycle import (
+    Cookie,
+    Holder,
+    Judgement,
+    Settlement,
+    Step,
+    Verdict,
+    cookie_deadline,
+    deadlines,
+    judge,
+    settle,
+)
 from coatcheck.manager.core import Core
 from coatcheck.manager.opening import successor_of
 from coatcheck.model import Millis, Record, replace
 from coatcheck.state import Outcome, State
 from coatcheck.verbs import Change, Created, Refusal, Rotation
 
-HELD: Final = Judgement(Verdict.LIVE, Holder.CURRENT)
-FOLLOWING: Final = Judgement(Verdict.LIVE, Holder.WAITING)
+LIVE_CURRENT: Final = Judgement(Verdict.LIVE, Holder.CURRENT)
+LIVE_WAITING: Final = Judgement(Verdict.LIVE, Holder.WAITING)
 NO_COOKIE: Final = Outcome(Cookie.KEEP)
 
 
@@ -40,8 +51,8 @@ async def conclude(state: State) -> Outcome:
     settlement, _ = _decided(state, may_rotate=state.visit.may_rotate)
     if settlement.step is not Step.NOTHING:
         await _write(state, may_rotate=state.visit.may_rotate)
-    elif settlement.cookie is not Cookie.KEEP:
-        state.cookie = settlement.cookie
+    elif settlement.cookie is not Cookie.SEND or await _is_still_live(state):
+        state.cookie = state.cookie if settlement.cookie is Cookie.KEEP else settlement.cookie
     if state.cookie is Cookie.KEEP:
         return NO_COOKIE
     if state.cookie is Cookie.SEND and state.current is not None and state.record is not None:
@@ -58,6 +69,19 @@ async def save(state: State) -> None:
     """
     state.look()
     await _write(state, may_rotate=False)
+
+
+async def _is_still_live(state: State) -> bool:
+    """Ask again before a successor is sent without a write: a sign-in meanwhile has sent a newer one (promise 11)."""
+    record, ticket = state.record, state.ticket
+    if record is None or ticket is None:
+        return False
+    try:
+        found = (await state.core.store.find((record.id,)))[0]
+    except StoreUnavailable as fault:
+        state.core.emit("store.unavailable", error=type(fault).__name__)
+        return False
+    return judge(found, state.core.digest(ticket), state.core.policy, state.core.now()) == LIVE_WAITING
 
 
 def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Change]:
@@ -98,20 +122,20 @@ async def _touch(state: State, settlement: Settlement, _change: Change) -> bool:
     if record is None or seen is None:
         return False
     try:
-        refused = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
+        refusal = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
     except StoreUnavailable as fault:
         core.emit("store.unavailable", error=type(fault).__name__)
         return False
-    if refused is None:
+    if refusal is None:
         state.record = transitions.seen(record, seen)
-    return refused is None
+    return refusal is None
 
 
 async def _commit(state: State, settlement: Settlement, change: Change) -> bool:
     core, record = state.core, state.record
     if record is None:
         return False
-    size_check(core, record.data, change, record)
+    check_size(core, record.data, change)
     answer = await core.store.commit(
         record.id,
         generation=record.generation,
@@ -121,10 +145,11 @@ async def _commit(state: State, settlement: Settlement, change: Change) -> bool:
         max_bytes=core.policy.data_limit,
     )
     if isinstance(answer, Refusal):
-        await refused(state, answer, change)
+        await raise_refusal(state, answer, change)
     data = transitions.merged(record.data, change)
     state.record = replace(transitions.seen(record, settlement.seen), data=data, version=answer)
     state.data.settled(data)
+    tell_size(core, state.record, change)
     return True
 
 
@@ -133,25 +158,37 @@ async def _rotate(state: State, settlement: Settlement, change: Change) -> bool:
     core, record, current = state.core, state.record, state.current
     if record is None or current is None:
         return False
-    if change:
-        size_check(core, record.data, change, record)
+    check_size(core, record.data, change)
     nonce = core.random(16)
     following = tokens.Ticket(record.id, tokens.successor(current.secret, nonce))
-    digest, now = core.digest(following), core.now()
-    answer = await core.store.rotate(
-        record.id,
-        generation=record.generation,
-        rotation=Rotation(replaces=record.secret_digest, secret_digest=digest, at=now, nonce=nonce),
-        change=change,
-        now=now,
-        seen=settlement.seen,
-        max_bytes=core.policy.data_limit,
-    )
+    rotation = Rotation(replaces=record.secret_digest, secret_digest=core.digest(following), at=core.now(), nonce=nonce)
+    try:
+        answer = await _ask_rotation(state, record, rotation, settlement, change)
+    except StoreUnavailable as fault:
+        if change:
+            raise
+        core.emit("store.unavailable", error=type(fault).__name__)
+        return False
     if not isinstance(answer, Refusal):
         _rotated(state, answer, current, following, "roles" if record.rotate_due else "age")
+        tell_size(core, answer, change)
     elif change:
-        await refused(state, answer, change)
+        await raise_refusal(state, answer, change)
     return not isinstance(answer, Refusal)
+
+
+async def _ask_rotation(
+    state: State, record: Record, rotation: Rotation, settlement: Settlement, change: Change
+) -> Record | Refusal:
+    return await state.core.store.rotate(
+        record.id,
+        generation=record.generation,
+        rotation=rotation,
+        change=change,
+        now=rotation.at,
+        seen=settlement.seen,
+        max_bytes=state.core.policy.data_limit,
+    )
 
 
 def _rotated(state: State, answer: Record, current: tokens.Ticket, following: tokens.Ticket, by: str) -> None:
@@ -159,10 +196,10 @@ def _rotated(state: State, answer: Record, current: tokens.Ticket, following: to
     core = state.core
     state.data.settled(answer.data)
     if tokens.same(core.digest(following), answer.secret_digest):
-        state.becomes(answer, HELD, following)
+        state.becomes(answer, LIVE_CURRENT, following)
         core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by=by)
     else:
-        state.becomes(answer, FOLLOWING, successor_of(answer, current))
+        state.becomes(answer, LIVE_WAITING, successor_of(answer, current))
 
 
 async def _create(state: State, _settlement: Settlement, change: Change) -> bool:
@@ -171,15 +208,16 @@ async def _create(state: State, _settlement: Settlement, change: Change) -> bool
     if not core.policy.anonymous:
         raise SignInRequired(state.judgement.reason or "none")
     state.may_change_ticket("save")
-    size_check(core, {}, change, None)
+    check_size(core, {}, change)
     ticket, now = await core.mint(None), core.now()
     record = await new_record(state, ticket, change, now, "default")
     answer = await core.store.create(record, now=now)
     if not isinstance(answer, Created):
         raise SessionGone("the new session could not be made; nothing was saved")
-    state.becomes(answer.record, HELD, ticket)
+    state.becomes(answer.record, LIVE_CURRENT, ticket)
     state.data.settled(answer.record.data)
     core.emit("session.created", session_id=record.id, by="write", lifetime=record.lifetime)
+    tell_size(core, answer.record, change)
     return True
 
 
@@ -207,7 +245,7 @@ async def new_record(state: State, ticket: tokens.Ticket, change: Change, now: M
 
 async def _refuse(state: State, _settlement: Settlement, change: Change) -> bool:
     """A replaced ticket never creates a session (ruling 5)."""
-    await refused(state, Refusal.GONE, change, why="superseded")
+    await raise_refusal(state, Refusal.GONE, change, why="superseded")
 
 
 _PERFORM = {
@@ -219,35 +257,46 @@ _PERFORM = {
 }
 
 
-def size_check(core: Core, data: Mapping[str, bytes], change: Change, record: Record | None) -> None:
-    """Refuse data above the policy's limit and warn above its warning size, naming the largest keys."""
-    merged = transitions.merged(data, change)
-    size, policy = transitions.data_size(merged), core.policy
-    if size <= policy.data_warning or not change.set:
-        return
-    largest = sorted(((key, len(key.encode()) + len(raw)) for key, raw in merged.items()), key=lambda row: -row[1])[:3]
-    if size > policy.data_limit:
-        raise DataTooLarge(size, policy.data_limit, largest)
-    core.emit(
-        "session.data_large",
-        session_id=record.id if record else None,
-        user_id=record.user_id if record else None,
-        size=size,
-        largest=", ".join(f"{key} {count}" for key, count in largest),
-    )
+def check_size(core: Core, data: Mapping[str, bytes], change: Change) -> None:
+    """Refuse data above the policy's limit before it is written, naming the largest keys.
+
+    Raises:
+        DataTooLarge: *data* with *change* merged in would pass the policy's ``data_limit``.
+    """
+    if change.set:
+        merged = transitions.merged(data, change)
+        if transitions.data_size(merged) > core.policy.data_limit:
+            raise DataTooLarge(transitions.data_size(merged), core.policy.data_limit, _largest(merged))
 
 
-async def refused(state: State, answer: Refusal, change: Change, *, why: str | None = None) -> NoReturn:
-    """Turn a store's refusal into the error that the application sees, and tell of it."""
+def tell_size(core: Core, record: Record, change: Change) -> None:
+    """Tell of data above the policy's warning size, once it is written."""
+    size = transitions.data_size(record.data) if change.set else 0
+    if size > core.policy.data_warning:
+        shown = ", ".join(f"{key} {count}" for key, count in _largest(record.data))
+        core.emit("session.data_large", session_id=record.id, user_id=record.user_id, size=size, largest=shown)
+
+
+def _largest(data: Mapping[str, bytes]) -> list[tuple[str, int]]:
+    sizes = [(key, len(key.encode()) + len(raw)) for key, raw in data.items()]
+    return sorted(sizes, key=lambda row: -row[1])[:3]
+
+
+async def raise_refusal(state: State, answer: Refusal, change: Change, *, why: str | None = None) -> NoReturn:
+    """Turn a store's refusal into the error that the application sees, and tell of it. The changes are dropped.
+
+    Raises:
+        SessionGone, PrivilegeChanged, CommitRefused, DataTooLarge: by what the store answered.
+    """
     core, record = state.core, state.record
     if answer is Refusal.TOO_LARGE and record is not None:
         # Another request filled the session meanwhile: only the store knows how far.
         found = (await core.store.find((record.id,)))[0]
-        size_check(core, found.data if isinstance(found, Record) else record.data, change, record)
+        check_size(core, found.data if isinstance(found, Record) else record.data, change)
     names = (record.id, record.user_id) if record else (None, None)
     core.emit("session.commit_refused", session_id=names[0], user_id=names[1], why=why or answer.value)
-    state.cookie = Cookie.KEEP
-    state.data = Data(record.data if record else {})
+    # Only a live session's data may be shown: the record of a replaced ticket is somebody's, perhaps not the holder's.
+    state.data = Data(state.live.data if state.live else {})
     if answer is Refusal.GENERATION:
         raise PrivilegeChanged("this session's privileges changed meanwhile; nothing was saved, load it again")
     if answer in (Refusal.CONFLICT, Refusal.TOO_LARGE):

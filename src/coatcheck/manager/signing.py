@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from coatcheck.data import Data
 from coatcheck.errors import (
@@ -15,11 +16,13 @@ from coatcheck.errors import (
 )
 from coatcheck.lifecycle import Cookie, Holder, Verdict
 from coatcheck.manager.core import Core
-from coatcheck.manager.saving import HELD, new_record, refused, size_check
-from coatcheck.model import Millis, Record, replace
+from coatcheck.manager.saving import LIVE_CURRENT, check_size, new_record, raise_refusal, tell_size
+from coatcheck.model import Millis, Reason, Record, replace
 from coatcheck.state import State
 from coatcheck.tokens import Ticket, new_secret
 from coatcheck.verbs import Change, Created, Grant, NotCreated, Refusal, Replacing, Rotation
+
+_CLOCKS: Final[dict[Verdict, Reason]] = {Verdict.EXPIRED: "absolute", Verdict.IDLE_EXPIRED: "idle"}
 
 
 class Credentials:
@@ -40,6 +43,8 @@ class Credentials:
     ) -> None:
         """Check the arguments of ``login``."""
         self.user_id = checked_user(user_id)
+        if epoch is not None and type(epoch) is not int:
+            raise TypeError(f"epoch must be what sessions.epoch() returned, not {type(epoch).__name__}")
         self.epoch = epoch
         self.roles = checked_roles(core.policy.default_roles if roles is None else roles)
         if remember and not core.policy.allow_remember:
@@ -50,6 +55,8 @@ class Credentials:
         if isinstance(amr, str):
             raise TypeError(f'amr must be a list of methods, such as ["pwd"], not {type(amr).__name__}')
         self.amr = tuple(amr)
+        if aal is not None and (type(aal) is not int or not 0 <= aal <= 3):
+            raise ValueError(f"aal must be 0, 1, 2 or 3 (NIST SP 800-63B), not {aal!r}")
         highest = core.policy.aal
         if remember and highest is not None:
             highest = min(highest, 1)
@@ -110,7 +117,7 @@ async def _login(state: State, credentials: Credentials) -> None:
     data = state.data if _same_owner(state, credentials.user_id) else Data({})
     change = data.delta()
     replacing = _replacing(state, credentials.user_id, change)
-    size_check(core, state.record.data if replacing and replacing.carry and state.record else {}, change, None)
+    check_size(core, state.record.data if replacing and replacing.carry and state.record else {}, change)
     epoch = await core.store.epoch(credentials.user_id) if credentials.epoch is None else credentials.epoch
     ticket, now = await core.mint(credentials.user_id), core.now()
     record = await _record(state, credentials, ticket, change, now)
@@ -118,19 +125,24 @@ async def _login(state: State, credentials: Credentials) -> None:
     answer = await core.store.create(record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most)
     if not isinstance(answer, Created):
         raise _not_created(core, credentials.user_id, answer)
-    state.becomes(answer.record, HELD, ticket)
+    over = _CLOCKS.get(state.judgement.verdict)
+    state.becomes(answer.record, LIVE_CURRENT, ticket)
     state.data = data
     data.settled(answer.record.data)
     state.cookie = Cookie.SEND
-    _tell(core, answer)
+    _tell(core, answer, over)
+    tell_size(core, answer.record, change)
 
 
-def _tell(core: Core, answer: Created) -> None:
-    """Raise the events of a sign-in: the session that was made, and those that it ended."""
+def _tell(core: Core, answer: Created, over: Reason | None) -> None:
+    """Raise the events of a sign-in: the session that was made, and those that it ended.
+
+    *over* names the clock that had ended the replaced session before: its event is the clock's (ruling 16).
+    """
     made = answer.record
     core.emit("session.created", session_id=made.id, user_id=made.user_id, by="login", lifetime=made.lifetime)
     for tombstone in answer.ended:
-        core.emit_end(tombstone)
+        core.emit_end(replace(tombstone, reason=over) if over and tombstone.reason == "superseded" else tombstone)
 
 
 def _same_owner(state: State, user_id: str) -> bool:
@@ -193,8 +205,9 @@ async def _rotate(state: State, grant: Grant | None) -> None:
     if record is None:
         raise SignInRequired(state.judgement.reason or "none")
     change, now = state.data.delta(), core.now()
-    size_check(core, record.data, change, record)
-    ticket, waiting = Ticket(record.id, new_secret(core.random)), state.judgement.holder is Holder.WAITING
+    check_size(core, record.data, change)
+    ticket = Ticket(record.id, new_secret(core.random))
+    held = state.held if state.judgement.holder is Holder.WAITING else None
     answer = await core.store.rotate(
         record.id,
         generation=record.generation,
@@ -203,15 +216,16 @@ async def _rotate(state: State, grant: Grant | None) -> None:
             secret_digest=core.digest(ticket),
             at=now,
             grant=grant,
-            held=core.digest(held) if waiting and (held := state.held) else None,
+            held=None if held is None else core.digest(held),
         ),
         change=change,
         now=now,
         max_bytes=core.policy.data_limit,
     )
     if isinstance(answer, Refusal):
-        await refused(state, answer, change)
-    state.becomes(answer, HELD, ticket)
+        await raise_refusal(state, answer, change)
+    state.becomes(answer, LIVE_CURRENT, ticket)
     state.data.settled(answer.data)
     state.cookie = Cookie.SEND
+    tell_size(core, answer, change)
     core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by="privilege")

@@ -11,8 +11,8 @@ from coatcheck.data import Data
 from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import Contended, PrivilegeChanged, SessionGone, TransactionMisuse
 from coatcheck.manager.core import Core
-from coatcheck.manager.opening import hold
-from coatcheck.manager.saving import refused, save, size_check
+from coatcheck.manager.opening import adopt
+from coatcheck.manager.saving import check_size, raise_refusal, save, tell_size
 from coatcheck.mapping import Keys
 from coatcheck.model import Record, replace
 from coatcheck.state import State
@@ -45,7 +45,7 @@ async def transact_session(state: State, change: Changer[T], deadline: Duration)
         raise SessionGone("there is no session to change; sign in, or store something first")
     result, after = await _transact(state.core, record.id, record.generation, change, deadline)
     if state.held is not None:
-        hold(state, after, state.held)
+        adopt(state, after, state.held)
     state.data.refresh(after.data)
     return result
 
@@ -58,17 +58,19 @@ async def _transact(
             "a transaction's function is a plain one, because it may run again; await nothing in it"
         )
     core.runtime.enter()
-    until = core.runtime.elapsed() + to_millis(deadline) / 1000
-    async with core.runtime.turn(session_id):
-        tries = 0
-        while True:
-            attempt = await _attempt(core, session_id, generation, change)
-            if attempt is not None:
-                return attempt
-            tries += 1
-            if core.runtime.elapsed() >= until:
-                raise Contended(f"{tries} tries lost to other requests; nothing was saved")
-            await core.runtime.pause(_JITTER.uniform(0, min(0.05, 0.001 * 2**tries)))
+    seconds = to_millis(deadline) / 1000
+    until = core.runtime.elapsed() + seconds
+    tries = 0
+    try:
+        async with core.runtime.turn(session_id, seconds):
+            while (attempt := await _attempt(core, session_id, generation, change)) is None:
+                tries += 1
+                if core.runtime.elapsed() >= until:
+                    raise Contended(f"{tries} tries lost to other requests; nothing was saved")
+                await core.runtime.pause(_JITTER.uniform(0, min(0.05, 0.001 * 2**tries)))
+            return attempt
+    except TimeoutError:
+        raise Contended("other transactions of this session took all the time; nothing was saved") from None
 
 
 async def _attempt(core: Core, session_id: str, generation: int | None, change: Changer[T]) -> tuple[T, Record] | None:
@@ -84,19 +86,17 @@ async def _attempt(core: Core, session_id: str, generation: int | None, change: 
     delta = data.delta()
     if not delta:
         return result, found
-    size_check(core, found.data, delta, found)
+    check_size(core, found.data, delta)
+    most, version = core.policy.data_limit, found.version
     answer = await core.store.commit(
-        found.id,
-        generation=found.generation,
-        change=delta,
-        now=now,
-        expect_version=found.version,
-        max_bytes=core.policy.data_limit,
+        found.id, generation=found.generation, change=delta, now=now, expect_version=version, max_bytes=most
     )
     if answer is Refusal.CONFLICT or (answer is Refusal.GENERATION and generation is None):
         return None
     if isinstance(answer, Refusal):
         state = State(core)
         state.record = found
-        await refused(state, answer, delta)
-    return result, replace(found, data=merged(found.data, delta), version=answer)
+        await raise_refusal(state, answer, delta)
+    after = replace(found, data=merged(found.data, delta), version=answer)
+    tell_size(core, after, delta)
+    return result, after

@@ -96,7 +96,9 @@ class Exchange:
         state.phase = Phase.ANSWERED
         self._started = True
         self._require_look()
-        deletes = isinstance(error, StoreUnavailable) and state.cookie is Cookie.DELETE and state.presented
+        deletes = (
+            isinstance(error, StoreUnavailable | UnreadableRecord) and state.cookie is Cookie.DELETE and state.presented
+        )
         outcome = Outcome(Cookie.DELETE if deletes else Cookie.KEEP)
         headers = forbid_storing(self._headers(made.headers, outcome))
         await self._send({"type": "http.response.start", "status": made.status, "headers": headers})

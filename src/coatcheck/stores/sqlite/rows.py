@@ -132,7 +132,8 @@ def _tombstone(row: Row) -> Tombstone:
         raise ValueError("an ended session has no reason")
     return Tombstone(
         id=row.id, secret_digest=row.secret_digest, created_at=row.created_at, last_seen_at=row.last_seen_at,
-        ended_at=row.ended_at, reason=row.reason, user_id=row.user_id, device=_device(row),
+        ended_at=row.ended_at, reason=row.reason, previous_digest=row.previous_digest,
+        waiting=row.successor_nonce is not None and row.confirmed_at is None, user_id=row.user_id, device=_device(row),
         had_data=row.had_data == 1, tenant=row.tenant,
     )  # fmt: skip
 

@@ -41,8 +41,7 @@ UPDATE sessions SET secret_digest = ?, previous_digest = ?, successor_nonce = ?,
 WHERE id = ?"""
 
 BURY: Final = """
-UPDATE sessions SET schema = ?, ended_at = ?, reason = ?, had_data = ?, data = NULL, previous_digest = NULL,
-    successor_nonce = NULL, roles = '[]', amr = '[]'
+UPDATE sessions SET schema = ?, ended_at = ?, reason = ?, had_data = ?, data = NULL, roles = '[]', amr = '[]'
 WHERE id = ?"""
 
 OWNER: Final = "SELECT user_id FROM sessions WHERE id = ?"
