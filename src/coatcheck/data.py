@@ -24,19 +24,26 @@ _FIXED: Final = frozenset({str, int, bool, float, bytes, type(None)})
 _DELETED: Final = object()
 
 
+class Delta(Change, frozen=True):
+    """A change, and what `Data.settled` needs to go on from it: how every value looked when it was taken."""
+
+    encoded: Mapping[str, bytes] = {}
+    assigned: Mapping[str, int] = {}
+    views: tuple[Mapping[str, bytes], ...] = ()
+
+
 class Data:
     """One session's keys as this request sees them."""
 
-    __slots__ = ("_assigned", "_baseline", "_flying", "_raw", "_taken", "_values", "_views")
+    __slots__ = ("_assigned", "_baseline", "_raw", "_serial", "_values", "_views")
 
     def __init__(self, raw: Mapping[str, bytes]) -> None:
         """Begin with the keys as the store has them."""
         self._raw = raw
         self._values: dict[str, Any] = {}
         self._baseline: dict[str, bytes] = {}
-        self._taken: dict[str, bytes] = {}
-        self._assigned: dict[str, None] = {}
-        self._flying: set[str] = set()
+        self._assigned: dict[str, int] = {}
+        self._serial = 0
         self._views: list[TypedView] = []
 
     def get(self, key: str) -> Any:
@@ -96,9 +103,9 @@ class Data:
     def _mark(self, key: str) -> None:
         """Take note of an assignment, also of one that comes while the last delta is on its way to the store."""
         self._baseline.pop(key, None)
+        self._serial += 1
         self._assigned.pop(key, None)
-        self._assigned[key] = None
-        self._flying.discard(key)
+        self._assigned[key] = self._serial
 
     def __contains__(self, key: object) -> bool:
         """Whether the key is there."""
@@ -126,58 +133,49 @@ class Data:
         """Return the typed object of this kind that was made before, if any."""
         return next((view.target for view in self._views if type(view.target) is kind), None)
 
-    def delta(self) -> Change:
-        """Return what has changed since the data was read or last settled.
+    def delta(self) -> Delta:
+        """Return what has changed since the data was read or last settled; changes nothing itself.
 
         Raises:
             NotEncodable: something was put inside a handed-out value that could not be restored.
             DataMismatch: one key was changed in two ways.
         """
         if not self._assigned and not self._baseline and not self._views:
-            return _NO_CHANGE
+            return _NO_DELTA
+        encoded: dict[str, bytes] = {}
         changed: dict[str, bytes] = {}
-        unset: set[str] = set()
-        self._flying = set(self._assigned)
         for key in self._assigned:
             value = self._values[key]
-            if value is _DELETED:
-                if key in self._raw:
-                    unset.add(key)
-            else:
-                changed[key] = self._taken[key] = encode(value, f"session[{key!r}]")
+            if value is not _DELETED:
+                changed[key] = encoded[key] = encode(value, f"session[{key!r}]")
         for key, before in self._baseline.items():
-            after = self._taken[key] = encode(self._values[key], f"session[{key!r}]")
+            after = encoded[key] = encode(self._values[key], f"session[{key!r}]")
             if after != before:
                 changed[key] = after
-        for view in self._views:
-            for key, raw in view.changes().items():
-                if changed.get(key, raw) != raw or key in unset:
-                    raise DataMismatch(
-                        f"session[{key!r}] was changed both in the mapping and in a {type(view.target).__name__}; "
-                        "change it in one of them"
-                    )
-                changed[key] = raw
-        return Change(changed, frozenset(unset))
+        unset = frozenset(key for key in self._assigned if key in self._raw and self._values[key] is _DELETED)
+        seen = tuple(view.encoded() for view in self._views)
+        for view, fields in zip(self._views, seen, strict=True):
+            _join(changed, unset, view, fields)
+        return Delta(changed, unset, encoded, dict(self._assigned), seen)
 
-    def settled(self, raw: Mapping[str, bytes]) -> None:
-        """Go on from *raw*, the data as the store has it now that the last delta was written.
+    def settled(self, raw: Mapping[str, bytes], delta: Delta) -> None:
+        """Go on from *raw*, the data as the store has it now that *delta* was written.
 
         Values that were handed out stay the same objects and are compared with what they were when the delta was
-        taken, so that a change made to them meanwhile or later is still found.
+        taken, so that a change made to them meanwhile or later is still found; so is a key assigned meanwhile.
         """
         self._raw = raw
-        for view in self._views:
-            view.settled()
-        for key in self._flying:
-            self._assigned.pop(key, None)
+        for view, fields in zip(self._views, delta.views, strict=False):
+            view.settled(fields)
+        for key, serial in delta.assigned.items():
+            if self._assigned.get(key) == serial:
+                del self._assigned[key]
         for key in self._values.keys() - self._assigned.keys():
             value = self._values[key]
             if value is _DELETED or type(value) in _FIXED:
                 del self._values[key]
-            elif key in self._taken:
-                self._baseline[key] = self._taken[key]
-        self._flying.clear()
-        self._taken.clear()
+            elif key in delta.encoded:
+                self._baseline[key] = delta.encoded[key]
 
     def refresh(self, raw: Mapping[str, bytes]) -> None:
         """Go on from *raw*, which somebody else wrote: bring handed-out values up to date, in place.
@@ -210,4 +208,19 @@ def _replace(value: Any, current: Any) -> bool:
     return True
 
 
-_NO_CHANGE: Final = Change({})
+def _join(changed: dict[str, bytes], unset: frozenset[str], view: TypedView, fields: Mapping[str, bytes]) -> None:
+    """Add a typed object's changes to the mapping's.
+
+    Raises:
+        DataMismatch: a key was changed in both, to different values.
+    """
+    for key, raw in view.changes(fields).items():
+        if changed.get(key, raw) != raw or key in unset:
+            raise DataMismatch(
+                f"session[{key!r}] was changed both in the mapping and in a {type(view.target).__name__}; "
+                "change it in one of them"
+            )
+        changed[key] = raw
+
+
+_NO_DELTA: Final = Delta({})

@@ -30,7 +30,7 @@ EXPIRED, IDLE_EXPIRED          yes       CREATE                                 
 EXPIRED, IDLE_EXPIRED          no        NOTHING                                DELETE
 ENDED (not superseded)         yes       CREATE                                 SEND
 ENDED (not superseded)         no        NOTHING                                DELETE
-ENDED as superseded            yes       REFUSE                                 KEEP
+ENDED as superseded            yes       REFUSE, CREATE when long ago [3]_       KEEP, SEND
 ENDED as superseded            no        NOTHING                                KEEP
 LOCKED                         yes       CREATE                                 SEND
 LOCKED                         no        NOTHING                                KEEP
@@ -41,6 +41,8 @@ UNKNOWN                        no        NOTHING                                
 .. [1] SEND when activity is written and a persistent cookie has no absolute deadline to reach to.
 .. [2] Not where a ticket may not change, which is in prefetch, WebSocket and event-stream requests: those are treated
    as if no rotation were due, and keep the cookie.
+.. [3] A ticket is refused while a request with it may merely be late (`LATE_WINDOW`). After that whoever holds it has
+   nothing newer, and is a visitor like any other.
 """
 
 from __future__ import annotations
@@ -102,12 +104,20 @@ class Cookie(enum.Enum):
     DELETE = "delete"
 
 
+LATE_WINDOW: Final[Millis] = 600_000
+"""How long after a ticket was replaced a request may still be on its way with it (ADR 0012)."""
+
+
 class Judgement(Struct, frozen=True):
-    """What `judge` found: the verdict, whose ticket it was, and why it opens nothing (``None`` when it does)."""
+    """What `judge` found: the verdict, whose ticket it was, and why it opens nothing (``None`` when it does).
+
+    ``recent`` says of a superseded ticket that a request which still carries it may merely be late.
+    """
 
     verdict: Verdict
     holder: Holder = Holder.NOBODY
     reason: str | None = None
+    recent: bool = False
 
     @property
     def theft(self) -> bool:
@@ -125,24 +135,20 @@ class Settlement(Struct, frozen=True):
 
 _NOTHING: Final = Settlement(Step.NOTHING)
 NO_TICKET: Final = Judgement(Verdict.UNKNOWN)
-_REPLACED: Final = Judgement(Verdict.ENDED, Holder.REPLACED, "superseded")
-_LATE: Final = Judgement(Verdict.ENDED, Holder.LATE, "superseded")
 _LIVE: Final = {holder: Judgement(Verdict.LIVE, holder) for holder in Holder}
 
 
 def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgement:
     """Say what the ticket whose secret digests to *presented* opens, given what the store *found* under its id."""
     if isinstance(found, Tombstone):
-        return _judge_tombstone(found, presented)
+        return _judge_tombstone(found, presented, now)
     if not isinstance(found, Record):
         return NO_TICKET
     holder = _holder(found, presented, policy, now)
     if holder is Holder.NOBODY:
         return NO_TICKET
-    if holder is Holder.REPLACED:
-        return _REPLACED
-    if holder is Holder.LATE:
-        return _LATE
+    if not holder.opens:
+        return Judgement(Verdict.ENDED, holder, "superseded", recent=now < found.rotated_at + LATE_WINDOW)
     dead = found.dead_at(now)
     if dead == "absolute":
         return Judgement(Verdict.EXPIRED, holder, "absolute")
@@ -153,13 +159,19 @@ def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgem
     return _LIVE[holder]
 
 
-def _judge_tombstone(tombstone: Tombstone, presented: bytes) -> Judgement:
+def _judge_tombstone(tombstone: Tombstone, presented: bytes, now: Millis) -> Judgement:
     """Tell the reason to the holder of the last secret, or of the one before it if that never arrived."""
+    reason: str = tombstone.reason
     if tokens.same(tombstone.secret_digest, presented):
-        return Judgement(Verdict.ENDED, Holder.CURRENT, tombstone.reason)
-    if not tokens.same(tombstone.previous_digest, presented):
+        holder = Holder.CURRENT
+    elif not tokens.same(tombstone.previous_digest, presented):
         return NO_TICKET
-    return Judgement(Verdict.ENDED, Holder.WAITING, tombstone.reason) if tombstone.waiting else _REPLACED
+    elif tombstone.waiting:
+        holder = Holder.WAITING
+    else:
+        holder, reason = Holder.REPLACED, "superseded"
+    recent = reason == "superseded" and now < tombstone.ended_at + LATE_WINDOW
+    return Judgement(Verdict.ENDED, holder, reason, recent)
 
 
 def _holder(record: Record, presented: bytes, policy: Policy, now: Millis) -> Holder:
@@ -195,8 +207,9 @@ def settle(
         return _NOTHING
     if judgement.verdict is Verdict.LIVE and record is not None:
         return _settle_live(judgement.holder, record, policy, now, changed, may_rotate, address)
-    if judgement.reason == "superseded":
-        return Settlement(Step.REFUSE if changed else Step.NOTHING)
+    superseded = judgement.reason == "superseded"
+    if superseded and (judgement.recent or not changed):
+        return Settlement(Step.REFUSE) if changed else _NOTHING
     if changed:
         return Settlement(Step.CREATE, Cookie.SEND)
     over = judgement.verdict in (Verdict.EXPIRED, Verdict.IDLE_EXPIRED, Verdict.ENDED)

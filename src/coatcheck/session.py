@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from coatcheck.durations import Duration
-from coatcheck.errors import CoatcheckError, NotLoaded, StoreUnavailable
+from coatcheck.errors import NotLoaded, StoreUnavailable, UnreadableRecord
 from coatcheck.manager import ending, opening, saving, signing, transactions
 from coatcheck.session_view import Session
 from coatcheck.state import State
@@ -143,25 +142,39 @@ class BlockingSession(Session):
 
 
 async def load(state: State) -> None:
-    """Load a session whose loading was left to demand; harmless when it is loaded."""
-    if isinstance(state.problem, NotLoaded):
-        await reload(state)
+    """Load a session whose loading was left to demand; harmless when it is loaded.
+
+    Raises:
+        NotLoaded: the path lies outside those that use sessions.
+        StoreUnavailable, UnreadableRecord: as when the middleware loads it.
+    """
+    async with state.turn():
+        if isinstance(state.problem, NotLoaded):
+            await _refill(state)
+
+
+async def reload(state: State) -> None:
+    """Read and judge again, dropping uncommitted changes; what goes wrong leaves the session as it was."""
+    async with state.turn():
+        await _refill(state)
+
+
+async def _refill(state: State) -> None:
+    """Fill a fresh state aside and take it over whole, so that no other task sees half of it."""
+    if state.outside and state.problem is not None:
+        raise state.problem
+    fresh = State(state.core, state.visit)
+    fresh.ticket = state.held
+    await opening.fill(fresh)
+    state.take_over(fresh)
 
 
 async def logout(state: State) -> None:
     """Sign out, loading first what was left to demand; an outage then counts as one of the sign-out itself."""
-    with suppress(StoreUnavailable):
-        await load(state)
-    await ending.logout(state)
-
-
-async def reload(state: State) -> None:
-    """Read and judge again, dropping uncommitted changes."""
-    held = state.held
-    state.forget()
-    state.ticket = held
-    try:
-        await opening.fill(state)
-    except CoatcheckError as problem:
-        state.problem = problem
-        raise
+    if isinstance(state.problem, NotLoaded):
+        try:
+            await load(state)
+        except (StoreUnavailable, UnreadableRecord) as problem:
+            state.problem = problem
+    async with state.turn():
+        await ending.logout(state)

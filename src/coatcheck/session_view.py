@@ -66,8 +66,15 @@ class Session(MutableMapping[str, Any]):
         self._state.data.delete(key)
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys."""
+        """Iterate over the keys. A value that cannot be decoded is found first, and then there are none."""
         self._look()
+        data = self._state.data
+        for key in list(data):
+            try:
+                data.get(key)
+            except msgspec.DecodeError:
+                self._state.is_damaged(key)
+                break
         return iter(self._state.data)
 
     def __len__(self) -> int:

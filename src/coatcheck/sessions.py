@@ -45,7 +45,7 @@ def make_core(
     """
     stores.check_tenant(tenant)
     opened = stores.from_url(store, blocking=blocking, tenant=tenant) if isinstance(store, str) else store
-    stores.check_store(opened, blocking=blocking)
+    stores.check_store(opened, blocking=blocking, tenant=tenant)
     return Core(
         opened,
         policy=policy or Policy(),

@@ -55,8 +55,8 @@ class State:
     """See the module's text. ``record`` is the judged record, also when it is over; ``current`` the ticket to send."""
 
     __slots__ = (
-        "cookie", "core", "current", "data", "judgement", "looked", "phase", "presented", "problem", "record",
-        "ticket", "visit",
+        "cookie", "core", "current", "data", "judgement", "looked", "outside", "phase", "presented", "problem",
+        "record", "ticket", "visit",
     )  # fmt: skip
 
     def __init__(self, core: Core, visit: Visit = NOWHERE) -> None:
@@ -71,6 +71,7 @@ class State:
         self.cookie = Cookie.KEEP
         self.presented = False
         self.looked = False
+        self.outside = False
         self.phase = Phase.OPEN
         self.problem: Exception | None = None
 
@@ -135,6 +136,11 @@ class State:
         """Go on signed out: a stored value cannot be decoded (promise 12). The row is left for somebody to look at."""
         self.core.emit("session.record_damaged", session_id=self.id, why=f"the value of {where} cannot be decoded")
         self.forget()
+
+    def take_over(self, fresh: State) -> None:
+        """Go on as *fresh*, which was filled aside; the cookie, the looks and the phase are this request's own."""
+        self.ticket, self.current, self.record = fresh.ticket, fresh.current, fresh.record
+        self.judgement, self.data, self.problem = fresh.judgement, fresh.data, None
 
     def forget(self) -> None:
         """Go on as a visitor without a ticket and without data."""

@@ -34,24 +34,26 @@ class _Keys(Protocol):
 class TypedView:
     """The watch over one typed object: what each field encoded to when it was read."""
 
-    __slots__ = ("_before", "_hints", "_kind", "_taken", "target")
+    __slots__ = ("_before", "_hints", "_kind", "target")
 
     def __init__(self, target: Any, hints: Mapping[str, Any]) -> None:
         """Remember the fields, whose types are *hints*, as they are now."""
         self.target = target
         self._kind: type[Any] = type(target)
         self._hints = hints
-        self._before = {name: self._encoded(name) for name in hints}
-        self._taken = self._before
+        self._before = self.encoded()
 
-    def changes(self) -> dict[str, bytes]:
-        """Return the fields that are no longer what they were."""
-        self._taken = {name: self._encoded(name) for name in self._hints}
-        return {name: raw for name, raw in self._taken.items() if raw != self._before[name]}
+    def encoded(self) -> dict[str, bytes]:
+        """Return every field as it is now."""
+        return {name: self._encoded(name) for name in self._hints}
 
-    def settled(self) -> None:
-        """Take what the last `changes` saw as the new beginning."""
-        self._before = self._taken
+    def changes(self, fields: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return those of *fields* that are no longer what they were."""
+        return {name: raw for name, raw in fields.items() if raw != self._before[name]}
+
+    def settled(self, fields: Mapping[str, bytes]) -> None:
+        """Take *fields*, which were written, as the new beginning."""
+        self._before = dict(fields)
 
     def assign(self, name: str, value: Any) -> None:
         """Follow an assignment through the mapping, so that the object and the mapping say the same.

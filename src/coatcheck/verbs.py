@@ -31,11 +31,17 @@ class Replacing(Struct, frozen=True, kw_only=True):
         id: the session to end as ``superseded``; it does not count towards the limit.
         carry: whether its current data moves to the new session.
         unset: keys that this request removed and that must not move.
+        generation: the generation it was read at; one that has changed since is left alone, as if it were missing.
     """
 
     id: str
     carry: bool
     unset: frozenset[str] = frozenset()
+    generation: int | None = None
+
+    def matches(self, record: Record) -> bool:
+        """Whether *record* is still what was read."""
+        return self.generation is None or self.generation == record.generation
 
 
 class Seen(Struct, frozen=True, kw_only=True):

@@ -61,8 +61,9 @@ def test_change_inside_after_it_was_settled_is_found() -> None:
     theirs = data.get("read")
     raw: dict[str, bytes] = data._raw  # type: ignore[assignment]
     for number in range(2, 5):
-        raw = merged(raw, data.delta())
-        data.settled(raw)
+        delta = data.delta()
+        raw = merged(raw, delta)
+        data.settled(raw, delta)
         assert not data.delta()
         mine.append(number)
         theirs.append(number)
@@ -124,13 +125,14 @@ def test_change_while_the_delta_flies_is_not_lost() -> None:
     data.set("fresh", [1])
     inside, fresh = data.get("inside"), data.get("fresh")
     inside.append(2)
-    raw = merged(data._raw, data.delta())
+    taken = data.delta()
+    raw = merged(data._raw, taken)
     data.set("again", 2)
     data.set("late", 3)
     data.delete("gone")
     inside.append(3)
     fresh.append(2)
-    data.settled(raw)
+    data.settled(raw, taken)
     delta = data.delta()
     assert plain(delta.set) == {"again": 2, "late": 3, "inside": [1, 2, 3], "fresh": [1, 2]}
     assert delta.unset == {"gone"}
@@ -200,8 +202,9 @@ def test_store_ends_with_what_the_application_sees(steps: list[tuple[str, str, i
         if step == "take" and flying is None:
             flying = data.delta()
         elif step == "settle" and flying is not None:
-            raw, flying = merged(raw, flying), None
-            data.settled(raw)
+            raw = merged(raw, flying)
+            data.settled(raw, flying)
+            flying = None
         elif step == "fail":
             flying = None
         elif step not in {"take", "settle"}:
@@ -210,7 +213,7 @@ def test_store_ends_with_what_the_application_sees(steps: list[tuple[str, str, i
         assert {each: data.get(each) for each in data} == model
     if flying is not None:
         raw = merged(raw, flying)
-        data.settled(raw)
+        data.settled(raw, flying)
     raw = merged(raw, data.delta())
     assert plain(raw) == model
 

@@ -8,6 +8,7 @@ import pytest
 
 from coatcheck import Policy, tokens
 from coatcheck.lifecycle import (
+    LATE_WINDOW,
     Cookie,
     Holder,
     Judgement,
@@ -89,7 +90,7 @@ def test_judge(
 ) -> None:
     """S-31, S-41, rulings 3 and 14: each cell of judge, with each deadline a millisecond before and on it."""
     judged = judge(found, tokens.digest(presented), POLICY, NOW + after)
-    assert judged == Judgement(verdict, holder, reason)
+    assert judged == Judgement(verdict, holder, reason, recent=reason == "superseded")
     assert judged.theft is (holder is Holder.LATE)
 
 
@@ -159,7 +160,7 @@ def test_settle_live(
         (ENDED, "signed_out", (Step.NOTHING, Cookie.DELETE), (Step.CREATE, Cookie.SEND)),
         (ENDED, "revoked", (Step.NOTHING, Cookie.DELETE), (Step.CREATE, Cookie.SEND)),
         (ENDED, "evicted", (Step.NOTHING, Cookie.DELETE), (Step.CREATE, Cookie.SEND)),
-        (ENDED, "superseded", (Step.NOTHING, Cookie.KEEP), (Step.REFUSE, Cookie.KEEP)),
+        (ENDED, "superseded", (Step.NOTHING, Cookie.KEEP), (Step.CREATE, Cookie.SEND)),
         (LOCKED, "locked", (Step.NOTHING, Cookie.KEEP), (Step.CREATE, Cookie.SEND)),
         (UNKNOWN, None, (Step.NOTHING, Cookie.KEEP), (Step.CREATE, Cookie.SEND)),
     ],
@@ -172,6 +173,26 @@ def test_settle_dead(
     for facts, expected in (({}, unchanged), ({"changed": True}, changed)):
         answer = settled(judgement, record(), **facts)
         assert (answer.step, answer.cookie, answer.seen) == (*expected, None)
+
+
+@pytest.mark.parametrize("after", [0, LATE_WINDOW - 1, LATE_WINDOW])
+@pytest.mark.parametrize(
+    ("found", "presented"),
+    [
+        (entomb(record(), "superseded", NOW), TICKET),
+        (rotated(successor_nonce=None), OLD),
+        (rotated(confirmed_at=NOW - GRACE), OLD),
+    ],
+    ids=["by sign-in", "by privilege", "by age"],
+)
+def test_a_replaced_ticket_is_refused_while_it_may_be_late(found: Found, presented: Ticket, after: int) -> None:
+    """Ruling 5, ADR 0012: writing is refused while the request may merely be late, then it begins anew."""
+    world = replace(found, rotated_at=NOW) if isinstance(found, Record) else found
+    judged = judge(world, tokens.digest(presented), POLICY, NOW + after)
+    answer = settled(judged, None, after, changed=True)
+    late = after < LATE_WINDOW
+    assert answer == (Settlement(Step.REFUSE) if late else Settlement(Step.CREATE, Cookie.SEND))
+    assert settled(judged, None, after) == Settlement(Step.NOTHING)
 
 
 @pytest.mark.parametrize("verdict", Verdict)

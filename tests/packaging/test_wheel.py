@@ -91,6 +91,10 @@ def reached(done: Done, gap: Gap) -> None:
     assert done.returncode == 0, done.stderr
 
 
+Stage = tuple[Environment, Mapping[str, Done]]
+"""An environment, and what it said before it grew further."""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory, gap: Gap) -> Path:
     """Build the wheel."""
@@ -101,7 +105,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, gap: Gap) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory, gap: Gap) -> tuple[Environment, Mapping[str, Done]]:
+def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory, gap: Gap) -> Stage:
     """Install the wheel alone, and see what it says of what is not there before a later stage adds it."""
     environment = Environment(tmp_path_factory.mktemp("user"), wheel, gap)
     environment.install(str(wheel))
@@ -115,7 +119,7 @@ def alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory, gap: Gap) -> tu
 
 
 @pytest.fixture(scope="module")
-def fastapi(alone: tuple[Environment, Mapping[str, Done]]) -> Environment:
+def fastapi(alone: Stage) -> Environment:
     """Install what the README says."""
     found = INSTALL.search(README)
     assert found is not None
@@ -124,14 +128,14 @@ def fastapi(alone: tuple[Environment, Mapping[str, Done]]) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def cli(fastapi: Environment) -> tuple[Environment, Mapping[str, Done]]:
+def cli(fastapi: Environment) -> Stage:
     """Install the command, and see what it says of the demo before that is added."""
     fastapi.install(f"{fastapi.wheel}[cli]")
     return fastapi, {"version": fastapi.coatcheck("--version"), "demo": fastapi.coatcheck("demo", "--port", "0")}
 
 
 @pytest.fixture(scope="module")
-def demo(cli: tuple[Environment, Mapping[str, Done]]) -> Environment:
+def demo(cli: Stage) -> Environment:
     """Install the demo."""
     cli[0].install(f"{cli[0].wheel}[demo]")
     return cli[0]
@@ -141,7 +145,7 @@ def demo(cli: tuple[Environment, Mapping[str, Done]]) -> Environment:
 
 
 def test_the_wheel_holds_the_package_and_no_more(wheel: Path) -> None:
-    """Every file of the package is in the wheel: py.typed, templates, stylesheets; no test, no bytecode, the licence."""
+    """Every file of the package is in the wheel: py.typed, templates, stylesheets; no test, no bytecode."""
     sources = {
         path.relative_to(PACKAGE.parent).as_posix()
         for path in PACKAGE.rglob("*")
@@ -181,7 +185,7 @@ def test_the_metadata_names_every_extra(wheel: Path) -> None:
 # --- an absent extra
 
 
-def test_the_wheel_alone_brings_msgspec_alone(alone: tuple[Environment, Mapping[str, Done]]) -> None:
+def test_the_wheel_alone_brings_msgspec_alone(alone: Stage) -> None:
     """The base needs one package, and what is imported is the wheel, not this checkout (design, section 3)."""
     environment, seen = alone
     file, version = seen["place"].stdout.split()
@@ -190,8 +194,8 @@ def test_the_wheel_alone_brings_msgspec_alone(alone: tuple[Environment, Mapping[
     assert (environment.folder in Path(file).parents, version) == (True, PROJECT["version"])
 
 
-def test_the_command_without_its_extra_names_it(alone: tuple[Environment, Mapping[str, Done]]) -> None:
-    """``coatcheck`` without Typer is exit code 2 with the command that adds it, and no traceback (design, section 3)."""
+def test_the_command_without_its_extra_names_it(alone: Stage) -> None:
+    """``coatcheck`` without Typer is exit code 2 with the command that adds it, no traceback (design, section 3)."""
     done = alone[1]["command"]
 
     assert done.returncode == 2
@@ -200,7 +204,7 @@ def test_the_command_without_its_extra_names_it(alone: tuple[Environment, Mappin
 
 
 @pytest.mark.parametrize("name", ["fastapi", "starlette"])
-def test_an_adapter_without_its_framework_names_it(alone: tuple[Environment, Mapping[str, Done]], name: str) -> None:
+def test_an_adapter_without_its_framework_names_it(alone: Stage, name: str) -> None:
     """Importing an adapter without the framework is one error that names the command; plain ASGI needs none."""
     done = alone[1][name]
 
@@ -210,7 +214,7 @@ def test_an_adapter_without_its_framework_names_it(alone: tuple[Environment, Map
     assert (alone[1]["asgi"].returncode, alone[1]["asgi"].stderr) == (0, "")
 
 
-def test_the_demo_without_its_extra_names_it(cli: tuple[Environment, Mapping[str, Done]]) -> None:
+def test_the_demo_without_its_extra_names_it(cli: Stage) -> None:
     """With ``[cli]`` the command works, and ``coatcheck demo`` is exit code 2 with the command that adds the demo."""
     seen = cli[1]
 
@@ -296,7 +300,7 @@ def test_the_readme_application(fastapi: Environment, tmp_path: Path) -> None:
 
 
 def test_the_demo_from_the_wheel(demo: Environment, tmp_path: Path) -> None:
-    """``coatcheck demo`` from the wheel serves its sign-in page with its stylesheet, and stops when told (design, 6)."""
+    """``coatcheck demo`` from the wheel serves its sign-in page with its style, and stops when told (design, 6)."""
     browser = Browser()
     with serving(demo.bin / "coatcheck", "demo", "--port", "0", cwd=tmp_path) as (browser.base, server):
         status, page = browser.ask("/sign-in")

@@ -146,20 +146,27 @@ def test_workers_on_sqlite_are_welcome(parent: Parent) -> None:
 FORKED = """
 import logging, os, sys
 from coatcheck import Sessions
-logging.basicConfig(level="DEBUG")
+
+def work(sessions):
+    session = sessions.load(None)
+    session["key"] = "value"
+    sessions.save(session)
+
+logging.basicConfig(level="WARNING")
+made = Sessions("memory://") if {preload} else None
 print("ready", flush=True)
 children = []
 for _ in range(2):
-    into, out_of = os.pipe(), os.pipe()
+    done, go = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        Sessions("memory://")
-        os.write(into[1], b"made")
-        os.close(out_of[1])
-        os.read(out_of[0], 1)
+        os.close(go[1])
+        work(made or Sessions("memory://"))
+        os.write(done[1], b".")
+        os.read(go[0], 1)
         os._exit(0)
-    os.read(into[0], 4)
-    children.append((pid, out_of[1]))
+    os.read(done[0], 1)
+    children.append((pid, go[1]))
 sys.stdin.read()
 for pid, held in children:
     os.write(held, b".")
@@ -167,13 +174,46 @@ for pid, held in children:
 """
 
 
-def test_prefork_workers_warn(parent: Parent) -> None:
-    """Two children that a server forks, each loading the application, are two workers: the second warns (S-62)."""
-    parent.start(parent.program("prefork.py", FORKED))
+@pytest.mark.parametrize("preload", [False, True])
+def test_prefork_workers_warn(parent: Parent, preload: bool) -> None:
+    """Two workers forked by a server warn, whether each loads the application or it was loaded before (S-62)."""
+    parent.start(parent.program("prefork.py", FORKED.format(preload=preload)))
     [told] = parent.end()
 
-    assert len(told) == 1
-    assert REMEDY in told[0]
+    assert told != []
+    assert [line for line in told if REMEDY not in line] == []
+    assert preload or len(told) == 1
+
+
+SERVED = """
+from starlette.applications import Starlette
+from coatcheck import AsyncSessions
+from coatcheck.web.starlette import SessionMiddleware
+app = Starlette()
+app.add_middleware(SessionMiddleware, sessions=AsyncSessions("memory://"))
+"""
+
+
+def test_uvicorn_workers_warn(parent: Parent) -> None:
+    """``uvicorn --workers 2`` over ``memory://`` shows the warning once, on the console of who started it (S-62)."""
+    parent.program("served.py", SERVED)
+    with subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "served:app", "--workers", "2", "--port", "0"],
+        cwd=parent.folder,
+        env={**os.environ, "TMPDIR": str(parent.markers)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        said = []
+        while sum("Application startup complete" in line for line in said) < 2:
+            said.append(server.stdout.readline())
+            assert said[-1], said
+        server.terminate()
+        said += server.communicate(timeout=30)[0].splitlines()
+
+    assert len([line for line in said if REMEDY in line]) == 1
 
 
 def test_a_hostile_folder_is_left_alone(parent: Parent) -> None:

@@ -201,6 +201,8 @@ async def socket(websocket: WebSocket, session: CurrentSession, cart: Current[Ca
             await session.save()
         elif word == "reload":
             await session.reload()
+        elif word == "user":
+            await websocket.send_text(session.user.id)
         await websocket.send_json([session.user_id, cart.note])
 
 

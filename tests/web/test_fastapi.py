@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from coatcheck import AsyncSessions
@@ -165,9 +166,19 @@ def test_a_socket_has_the_same_dependencies(client: TestClient) -> None:
 
 
 def test_a_socket_for_users_is_refused_to_others(client: TestClient) -> None:
-    """`SignedIn` on a WebSocket refuses the handshake, as an answer and not as a crash; a user gets in (ruling 18)."""
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"{SOCKETS}/ws/signed-in"):
+    """`SignedIn` on a WebSocket answers the handshake like a request, not with a crash; a user gets in (ruling 18)."""
+    with pytest.raises(WebSocketDenialResponse) as refused, client.websocket_connect(f"{SOCKETS}/ws/signed-in"):
         pass
+    assert (refused.value.status_code, refused.value.json()["code"]) == (401, "sign_in_required")
     client.post("/login?user_id=ada")
     with client.websocket_connect(f"{SOCKETS}/ws/signed-in") as talk:
         assert talk.receive_text() == "ada"
+
+
+def test_an_open_socket_that_needs_a_user_is_closed(client: TestClient) -> None:
+    """Asking an open WebSocket for its user when there is none closes it as against the policy (RFC 6455, 7.4.1)."""
+    with client.websocket_connect(f"{SOCKETS}/ws") as talk:
+        talk.send_text("user")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            talk.receive_json()
+    assert (closed.value.code, closed.value.reason) == (1008, "sign_in_required")

@@ -24,10 +24,14 @@ DRIFT_ALARM: Millis = 2000
 
 
 class PendingLogout(Struct, frozen=True):
-    """A sign-out that the store did not answer; kept until it does, in a bounded queue of this process."""
+    """A sign-out that the store did not answer; kept until it does, in a bounded queue of this process.
+
+    ``verified`` says that the ticket had opened the session before; else it must still be judged.
+    """
 
     id: str
     presented: bytes
+    verified: bool
 
     def __repr__(self) -> str:
         """Show the public handle, never the digest."""
@@ -56,7 +60,10 @@ class Core:
         self.random = random
         self.runtime = runtime
         self.listeners = list(listeners)
+        # Apart, so that a stranger's tickets, which nobody has judged, push no verified sign-out out.
         self.pending: deque[PendingLogout] = deque(maxlen=1000)
+        self.unjudged: deque[PendingLogout] = deque(maxlen=1000)
+        self.next_retry: Millis = 0
         self.offset: Millis = 0
         self.next_sweep: Millis = 0
         self._clock = clock

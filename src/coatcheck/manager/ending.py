@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from coatcheck.errors import StoreUnavailable, UnreadableRecord
 from coatcheck.lifecycle import Cookie, judge
 from coatcheck.manager.core import Core, PendingLogout
-from coatcheck.model import Record, Tombstone
+from coatcheck.model import Tombstone
 from coatcheck.state import State
 from coatcheck.tokens import Ticket
 
-BATCH = 500
+RETRY_PAUSE: Final = 1000
+"""Milliseconds until owed sign-outs are tried again after an outage."""
+
+BATCH: Final = 500
 """Sessions that one step of `end_everything` ends."""
 
 
@@ -36,49 +40,58 @@ async def logout(state: State) -> None:
     if isinstance(problem, UnreadableRecord):
         raise problem
     if isinstance(problem, StoreUnavailable):
-        raise _unconfirmed(state.core, held) from problem
+        raise _unconfirmed(state.core, held, verified=False) from problem
     if record is None or not opens:
         return
     state.core.runtime.enter()
     try:
         tell(state.core, [await state.core.store.end(record.id, reason="signed_out", now=state.core.now())])
     except StoreUnavailable as fault:
-        raise _unconfirmed(state.core, held) from fault
+        raise _unconfirmed(state.core, held, verified=True) from fault
 
 
-def _unconfirmed(core: Core, held: Ticket | None) -> StoreUnavailable:
+def _unconfirmed(core: Core, held: Ticket | None, *, verified: bool) -> StoreUnavailable:
     """Keep a sign-out that was not answered for later, and return the error that says so."""
-    if held is not None and all(waiting.id != held.id for waiting in core.pending):
-        core.pending.append(PendingLogout(held.id, core.digest(held)))
+    if held is not None:
+        owed = PendingLogout(held.id, core.digest(held), verified)
+        queue = core.pending if verified else core.unjudged
+        if owed not in queue:
+            queue.append(owed)
     core.emit("logout.unconfirmed", session_id=held.id if held is not None else None)
     return StoreUnavailable("signing out is not confirmed: the store did not answer; it is tried again")
 
 
-async def retry_pending(core: Core) -> None:
-    """Try the sign-outs again that the store did not answer; stops at the first that it does not answer now.
+async def retry_pending(core: Core, *, most: int) -> None:
+    """Try up to *most* sign-outs again that the store did not answer; an outage only puts the next try off."""
+    if core.now() < core.next_retry:
+        return
+    for _ in range(most):
+        queue = core.pending or core.unjudged
+        try:
+            owed = queue.popleft()
+        except IndexError:
+            return
+        try:
+            confirmed = await _retry(core, owed)
+        except StoreUnavailable:
+            queue.appendleft(owed)
+            core.next_retry = core.now() + RETRY_PAUSE
+            return
+        if confirmed:
+            core.emit("logout.confirmed", session_id=owed.id)
 
-    Raises:
-        StoreUnavailable: the store still does not answer.
-    """
-    while core.pending:
-        waiting = core.pending[0]
-        confirmed = await _retry(core, waiting)
-        if core.pending and core.pending[0] is waiting:
-            core.pending.popleft()
-            if confirmed:
-                core.emit("logout.confirmed", session_id=waiting.id)
 
-
-async def _retry(core: Core, waiting: PendingLogout) -> bool:
+async def _retry(core: Core, owed: PendingLogout) -> bool:
     """Try one sign-out again; ``False`` when its ticket never opened that session."""
-    found = (await core.store.find((waiting.id,)))[0]
-    if not judge(found, waiting.presented, core.policy, core.now()).holder.opens:
+    found = (await core.store.find((owed.id,)))[0]
+    if not owed.verified and not judge(found, owed.presented, core.policy, core.now()).holder.opens:
         return False
-    if isinstance(found, Record):
-        tell(core, [await core.store.end(waiting.id, reason="signed_out", now=core.now())])
-    elif isinstance(found, Tombstone) and found.reason == "signed_out":
-        # The first try did end it and only its answer was lost, so nobody has told of it yet.
-        core.emit_end(found)
+    if isinstance(found, Tombstone):
+        if found.reason == "signed_out":
+            # The first try did end it and only its answer was lost, so nobody has told of it yet.
+            core.emit_end(found)
+    elif found is not None:
+        tell(core, [await core.store.end(owed.id, reason="signed_out", now=core.now())])
     return True
 
 

@@ -45,8 +45,8 @@ async def fill(state: State) -> None:
         return
     core.runtime.enter()
     try:
-        if core.pending:
-            await retry_pending(core)
+        if core.pending or core.unjudged:
+            await retry_pending(core, most=4)
         found = (await core.store.find((ticket.id,)))[0]
     except StoreUnavailable as fault:
         core.emit("store.unavailable", error=type(fault).__name__)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from coatcheck import tokens, transitions
-from coatcheck.data import Data
+from coatcheck.data import Data, Delta
 from coatcheck.errors import (
     CommitRefused,
     DataTooLarge,
@@ -35,6 +35,7 @@ from coatcheck.verbs import Change, Created, Refusal, Rotation
 
 LIVE_CURRENT: Final = Judgement(Verdict.LIVE, Holder.CURRENT)
 LIVE_WAITING: Final = Judgement(Verdict.LIVE, Holder.WAITING)
+GONE_MEANWHILE: Final = Judgement(Verdict.ENDED, Holder.REPLACED, "superseded", recent=True)
 NO_COOKIE: Final = Outcome(Cookie.KEEP)
 
 
@@ -47,17 +48,20 @@ async def conclude(state: State) -> Outcome:
         StoreUnavailable: the store did not answer.
     """
     if state.problem is not None:
-        return Outcome(state.cookie)
+        return ticket_outcome(state)
     settlement, _ = _decided(state, may_rotate=state.visit.may_rotate)
     if settlement.step is not Step.NOTHING:
         await _write(state, may_rotate=state.visit.may_rotate)
     elif settlement.cookie is not Cookie.SEND or await _is_still_live(state):
         state.cookie = state.cookie if settlement.cookie is Cookie.KEEP else settlement.cookie
-    if state.cookie is Cookie.KEEP:
-        return NO_COOKIE
+    return ticket_outcome(state)
+
+
+def ticket_outcome(state: State) -> Outcome:
+    """Say what the cookie needs after all that this request did; asks nobody."""
     if state.cookie is Cookie.SEND and state.current is not None and state.record is not None:
         return Outcome(Cookie.SEND, state.current.token, cookie_deadline(state.record))
-    return Outcome(Cookie.DELETE if state.cookie is Cookie.DELETE and state.presented else Cookie.KEEP)
+    return Outcome(Cookie.DELETE) if state.cookie is Cookie.DELETE and state.presented else NO_COOKIE
 
 
 async def save(state: State) -> None:
@@ -84,7 +88,7 @@ async def _is_still_live(state: State) -> bool:
     return judge(found, state.core.digest(ticket), state.core.policy, state.core.now()) == LIVE_WAITING
 
 
-def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Change]:
+def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Delta]:
     """Collect what changed and ask the lifecycle what to do about it."""
     change = state.data.delta()
     changed = bool(change)
@@ -116,7 +120,7 @@ async def _write(state: State, *, may_rotate: bool) -> None:
             state.cookie = settlement.cookie
 
 
-async def _touch(state: State, settlement: Settlement, _change: Change) -> bool:
+async def _touch(state: State, settlement: Settlement, _change: Delta) -> bool:
     """Record activity. A refused or unanswered touch changes nothing in the answer (ruling 4)."""
     core, record, seen = state.core, state.record, settlement.seen
     if record is None or seen is None:
@@ -131,7 +135,7 @@ async def _touch(state: State, settlement: Settlement, _change: Change) -> bool:
     return refusal is None
 
 
-async def _commit(state: State, settlement: Settlement, change: Change) -> bool:
+async def _commit(state: State, settlement: Settlement, change: Delta) -> bool:
     core, record = state.core, state.record
     if record is None:
         return False
@@ -148,12 +152,12 @@ async def _commit(state: State, settlement: Settlement, change: Change) -> bool:
         await raise_refusal(state, answer, change)
     data = transitions.merged(record.data, change)
     state.record = replace(transitions.seen(record, settlement.seen), data=data, version=answer)
-    state.data.settled(data)
+    state.data.settled(data, change)
     tell_size(core, state.record, change)
     return True
 
 
-async def _rotate(state: State, settlement: Settlement, change: Change) -> bool:
+async def _rotate(state: State, settlement: Settlement, change: Delta) -> bool:
     """Rotate by age, or because a change of privilege made elsewhere asks for it; a lost answer signs nobody out."""
     core, record, current = state.core, state.record, state.current
     if record is None or current is None:
@@ -170,6 +174,7 @@ async def _rotate(state: State, settlement: Settlement, change: Change) -> bool:
         core.emit("store.unavailable", error=type(fault).__name__)
         return False
     if not isinstance(answer, Refusal):
+        state.data.settled(answer.data, change)
         _rotated(state, answer, current, following, "roles" if record.rotate_due else "age")
         tell_size(core, answer, change)
     elif change:
@@ -194,7 +199,6 @@ async def _ask_rotation(
 def _rotated(state: State, answer: Record, current: tokens.Ticket, following: tokens.Ticket, by: str) -> None:
     """Go on with the new secret: ours, or that of the request which rotated first."""
     core = state.core
-    state.data.settled(answer.data)
     if tokens.same(core.digest(following), answer.secret_digest):
         state.becomes(answer, LIVE_CURRENT, following)
         core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by=by)
@@ -202,7 +206,7 @@ def _rotated(state: State, answer: Record, current: tokens.Ticket, following: to
         state.becomes(answer, LIVE_WAITING, successor_of(answer, current))
 
 
-async def _create(state: State, _settlement: Settlement, change: Change) -> bool:
+async def _create(state: State, _settlement: Settlement, change: Delta) -> bool:
     """Make an anonymous session for a visitor who stored something."""
     core = state.core
     if not core.policy.anonymous:
@@ -215,7 +219,7 @@ async def _create(state: State, _settlement: Settlement, change: Change) -> bool
     if not isinstance(answer, Created):
         raise SessionGone("the new session could not be made; nothing was saved")
     state.becomes(answer.record, LIVE_CURRENT, ticket)
-    state.data.settled(answer.record.data)
+    state.data.settled(answer.record.data, change)
     core.emit("session.created", session_id=record.id, by="write", lifetime=record.lifetime)
     tell_size(core, answer.record, change)
     return True
@@ -243,7 +247,7 @@ async def new_record(state: State, ticket: tokens.Ticket, change: Change, now: M
     )
 
 
-async def _refuse(state: State, _settlement: Settlement, change: Change) -> bool:
+async def _refuse(state: State, _settlement: Settlement, change: Delta) -> bool:
     """A replaced ticket never creates a session (ruling 5)."""
     await raise_refusal(state, Refusal.GONE, change, why="superseded")
 
@@ -295,6 +299,8 @@ async def raise_refusal(state: State, answer: Refusal, change: Change, *, why: s
         check_size(core, found.data if isinstance(found, Record) else record.data, change)
     names = (record.id, record.user_id) if record else (None, None)
     core.emit("session.commit_refused", session_id=names[0], user_id=names[1], why=why or answer.value)
+    if answer is Refusal.GONE:
+        state.judgement = GONE_MEANWHILE
     # Only a live session's data may be shown: the record of a replaced ticket is somebody's, perhaps not the holder's.
     state.data = Data(state.live.data if state.live else {})
     if answer is Refusal.GENERATION:

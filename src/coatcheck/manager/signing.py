@@ -128,7 +128,7 @@ async def _login(state: State, credentials: Credentials) -> None:
     over = _CLOCKS.get(state.judgement.verdict)
     state.becomes(answer.record, LIVE_CURRENT, ticket)
     state.data = data
-    data.settled(answer.record.data)
+    data.settled(answer.record.data, change)
     state.cookie = Cookie.SEND
     _tell(core, answer, over)
     tell_size(core, answer.record, change)
@@ -157,7 +157,8 @@ def _replacing(state: State, user_id: str, change: Change) -> Replacing | None:
     if record is None or state.judgement.reason == "superseded":
         return None
     held = state.judgement.verdict in (Verdict.LIVE, Verdict.LOCKED)
-    return Replacing(id=record.id, carry=held and _same_owner(state, user_id), unset=change.unset)
+    carry = held and _same_owner(state, user_id)
+    return Replacing(id=record.id, carry=carry, unset=change.unset, generation=record.generation)
 
 
 async def _record(state: State, credentials: Credentials, ticket: Ticket, change: Change, now: Millis) -> Record:
@@ -225,7 +226,7 @@ async def _rotate(state: State, grant: Grant | None) -> None:
     if isinstance(answer, Refusal):
         await raise_refusal(state, answer, change)
     state.becomes(answer, LIVE_CURRENT, ticket)
-    state.data.settled(answer.data)
+    state.data.settled(answer.data, change)
     state.cookie = Cookie.SEND
     tell_size(core, answer, change)
     core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by="privilege")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import cast
 
@@ -18,6 +19,8 @@ BATCH = 200
 
 BATCHES = 50
 """Batches that one unasked sweep does at most; what is left waits for the next."""
+
+_log = logging.getLogger("coatcheck")
 
 _JITTER = random.Random()  # noqa: S311 - spreads workers in time; nothing secret hangs on it
 
@@ -71,7 +74,11 @@ async def sweep_if_due(core: Core, holder: str) -> Swept | None:
     if every is None or now < core.next_sweep or Capability.SWEEP not in core.store.traits.capabilities:
         return None
     core.next_sweep = now + every
-    return await _sweep_in_turn(core, holder, every)
+    try:
+        return await _sweep_in_turn(core, holder, every)
+    except StoreUnavailable as fault:
+        core.emit("store.unavailable", error=type(fault).__name__)
+        return None
 
 
 async def sweep_for_ever(core: Core, holder: str) -> None:
@@ -79,12 +86,13 @@ async def sweep_for_ever(core: Core, holder: str) -> None:
     while core.policy.sweep_ms is not None:
         await core.runtime.pause(pause_seconds(core.policy.sweep_ms))
         try:
-            if core.pending:
-                await retry_pending(core)
+            await retry_pending(core, most=len(core.pending) + len(core.unjudged))
             if Capability.SWEEP in core.store.traits.capabilities:
                 await _sweep_in_turn(core, holder, core.policy.sweep_ms)
         except StoreUnavailable as fault:
             core.emit("store.unavailable", error=type(fault).__name__)
+        except Exception:  # noqa: BLE001 - one failure must not end sweeping for ever
+            _log.exception("a sweep failed; the next one is tried at its time")
 
 
 def pause_seconds(every: Millis) -> float:

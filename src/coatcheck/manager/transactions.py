@@ -7,7 +7,9 @@ import random
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
-from coatcheck.data import Data
+import msgspec
+
+from coatcheck.data import Data, Delta
 from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import Contended, PrivilegeChanged, SessionGone, TransactionMisuse
 from coatcheck.manager.core import Core
@@ -81,9 +83,7 @@ async def _attempt(core: Core, session_id: str, generation: int | None, change: 
         raise SessionGone("there is no such live session; nothing was saved")
     if generation is not None and found.generation != generation:
         raise PrivilegeChanged("this session's privileges changed meanwhile; nothing was saved")
-    data = Data(found.data)
-    result = change(Keys(data))
-    delta = data.delta()
+    result, delta = _changed(core, found, change)
     if not delta:
         return result, found
     check_size(core, found.data, delta)
@@ -100,3 +100,13 @@ async def _attempt(core: Core, session_id: str, generation: int | None, change: 
     after = replace(found, data=merged(found.data, delta), version=answer)
     tell_size(core, after, delta)
     return result, after
+
+
+def _changed(core: Core, record: Record, change: Changer[T]) -> tuple[T, Delta]:
+    """Run *change* on a copy of the record's data."""
+    data = Data(record.data)
+    try:
+        return change(Keys(data)), data.delta()
+    except msgspec.DecodeError:
+        core.emit("session.record_damaged", session_id=record.id, why="a value cannot be decoded")
+        raise SessionGone("this session's data cannot be decoded; nothing was saved") from None

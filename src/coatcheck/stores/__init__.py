@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores.contract import Store
+
+_log: Final = logging.getLogger("coatcheck")
 
 SCHEMES: Final = ("memory", "sqlite")
 """URL schemes that this release can open."""
@@ -29,8 +32,9 @@ def url_from_env(env: Mapping[str, str]) -> str:
     for name in VARIABLES:
         url = env.get(name, "").strip()
         if url:
-            check_scheme(url, source=name)
+            _log.info("sessions are kept in a %s:// store, named by %s", check_scheme(url, source=name), name)
             return url
+    _log.info("sessions are kept in %s; none of %s is set", DEFAULT_URL, ", ".join(VARIABLES))
     return DEFAULT_URL
 
 
@@ -83,7 +87,7 @@ def _sqlite_path(url: str) -> str:
 
     parts = urlsplit(url)
     path = unquote(parts.path)[1:]
-    if parts.netloc or not url.startswith("sqlite:///"):
+    if parts.netloc or not url[len("sqlite") :].startswith(":///"):
         raise ConfigurationError("a SQLite URL has three slashes before a relative path: sqlite:///sessions.db")
     if not path or path == ":memory:":
         raise ConfigurationError("a SQLite URL names a file: sqlite:///sessions.db; to keep nothing use memory://")
@@ -103,12 +107,16 @@ def check_tenant(tenant: str) -> None:
         raise ConfigurationError(f"tenant={tenant!r} must have up to 64 letters, digits, '-', '_' and '.'")
 
 
-def check_store(store: Store, *, blocking: bool) -> None:
+def check_store(store: Store, *, blocking: bool, tenant: str) -> None:
     """Refuse a store that the manager cannot drive.
 
     Raises:
-        ConfigurationError: an asyncio store under the blocking ``Sessions``.
+        ConfigurationError: an asyncio store under the blocking ``Sessions``, or a store of another tenant.
     """
+    if store.tenant != tenant:
+        raise ConfigurationError(
+            f"the store keeps tenant {store.tenant!r} and the manager was given {tenant!r}; give both the same tenant="
+        )
     if blocking and not store.traits.blocking:
         raise ConfigurationError(
             f"Sessions cannot drive this {store.traits.name} store, which is made for asyncio; "

@@ -68,6 +68,11 @@ class Store(Protocol):
         """What this store declares about itself."""
         ...
 
+    @property
+    def tenant(self) -> str:
+        """The namespace whose sessions, users and epochs this store keeps apart."""
+        ...
+
     async def open(self) -> None:
         """Connect and migrate; harmless when already open. Other verbs open by themselves when it was not called."""
         ...
@@ -227,7 +232,8 @@ class Sweeps(Protocol):
     async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
         """Turn up to *limit* expired sessions into tombstones and answer exactly those, each to one caller only.
 
-        Also forgets up to *limit* tombstones that ended before *forget_before*, and the oldest beyond *max_ended*.
+        Also forgets up to ten times *limit* tombstones that ended before *forget_before*, and of the oldest beyond
+        *max_ended*: a tombstone costs less than the session it was, and there are those of every other end too.
         A session that locks when idle is left until its absolute deadline.
         """
         ...

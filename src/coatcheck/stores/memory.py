@@ -117,6 +117,8 @@ class MemoryStore:
             if self._is_stale(record.user_id, epoch, began_at):
                 return NotCreated.STALE_EPOCH
             replaced = self._rows.live.get(replacing.id) if replacing else None
+            if replaced and replacing and not replacing.matches(replaced):
+                replaced = None
             surplus = self._surplus(record.user_id, replaced, limit, now)
             if surplus is None:
                 return NotCreated.LIMIT
@@ -262,7 +264,7 @@ class MemoryStore:
         with self._lock:
             expired = self._rows.expired(now, limit)
             buried = tuple(self._bury(record, reason, now) for record, reason in expired)
-            self._rows.forget(forget_before, limit, max_ended)
+            self._rows.forget(forget_before, 10 * limit, max_ended)
             return buried
 
     async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:

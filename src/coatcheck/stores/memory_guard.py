@@ -12,6 +12,7 @@ from typing import Final
 
 _log: Final = logging.getLogger("coatcheck")
 _held: Final[list[int]] = []
+_watching: Final[list[bool]] = []
 
 
 def warn_if_second_process() -> None:
@@ -26,11 +27,22 @@ def warn_if_second_process() -> None:
     except OSError:
         return
     _held.append(descriptor)
+    if hasattr(os, "register_at_fork") and not _watching:
+        _watching.append(True)
+        os.register_at_fork(after_in_child=_look_again)
     if not _lock(descriptor):
         _log.warning(
             "memory:// is open in a second worker process: each keeps its own sessions, so people are signed out at "
             'random. Write AsyncSessions("sqlite:///sessions.db")'
         )
+
+
+def _look_again() -> None:
+    """In a worker that was forked after the manager was made: it has a parent of its own to share with others."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+    warn_if_second_process()
 
 
 def _open_marker() -> int:

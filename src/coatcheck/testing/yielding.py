@@ -34,6 +34,11 @@ class Yielding:
         return f"Yielding({self._store!r})"
 
     @property
+    def tenant(self) -> str:
+        """The wrapped store's."""
+        return self._store.tenant
+
+    @property
     def traits(self) -> Traits:
         """The wrapped store's, except that these verbs do suspend."""
         return replace(self._store.traits, blocking=False)

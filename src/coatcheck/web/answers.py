@@ -21,6 +21,9 @@ _PAGE: Final = """<!doctype html>
 <body><main><h1>{title}</h1><p>{detail}</p>{link}</main></body></html>
 """
 
+_SHOWN: Final = frozenset({"insecure_transport", "not_loaded", "too_late"})
+"""Faults of the application whose remedy is shown: they hold no path and no configuration. Others are in the log."""
+
 _PUBLIC: Final[dict[str, str]] = {
     "store_unavailable": "Sessions cannot be checked at the moment. Try again in a few seconds.",
     "unreadable_record": "Sessions cannot be read at the moment. Try again in a few seconds.",
@@ -77,6 +80,8 @@ def answer(error: CoatcheckError, asked: Asked, sign_in_url: str | None) -> Answ
     if isinstance(error, SignInRequired) and sign_in_url and asked.page and asked.method in ("GET", "HEAD"):
         return _redirect(sign_in_location(sign_in_url, asked.target, error.reason))
     detail = _PUBLIC.get(error.code, str(error))
+    if error.status == 500 and error.code not in _SHOWN:
+        detail = "The application made a mistake with its sessions. Its log says which."
     return _page(error, detail, asked, sign_in_url) if asked.page else _problem(error, detail, asked)
 
 

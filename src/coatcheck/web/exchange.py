@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from coatcheck.cookies import max_age_seconds
 from coatcheck.data import Data
-from coatcheck.errors import CoatcheckError, NotLoaded, SignInRequired, StoreUnavailable, UnreadableRecord
+from coatcheck.errors import CoatcheckError, NotLoaded, SessionGone, SignInRequired, StoreUnavailable, UnreadableRecord
 from coatcheck.lifecycle import Cookie
 from coatcheck.manager import opening, saving
 from coatcheck.session import AsyncSession
@@ -19,6 +19,12 @@ from coatcheck.web.request import Request
 from coatcheck.web.settings import Settings
 
 Message = MutableMapping[str, Any]
+
+FAILED: Final = Answer(
+    500,
+    [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")],
+    b"Internal Server Error",
+)
 
 _OUTSIDE: Final = "this path lies outside SessionMiddleware(paths=...); add it there to use sessions here"
 _NOT_LOADED: Final = 'the session is loaded on demand here: write "await session.load()" before using it'
@@ -55,6 +61,11 @@ class Exchange:
             await self._answer(error)
             if error.status == 500:
                 raise
+        except Exception:
+            # A ticket that was changed in this request has replaced the browser's, whatever failed afterwards.
+            if not self._started and self.state.cookie is Cookie.SEND:
+                await self._send_whole(FAILED, saving.ticket_outcome(self.state))
+            raise
         finally:
             self.state.phase = Phase.ANSWERED
             tell_lost_changes(self.state)
@@ -84,22 +95,20 @@ class Exchange:
         if isinstance(error, SignInRequired) and not self._replaced:
             made = answer(error, self._request.asked, self._settings.sign_in_url)
             self._require_look()
-            await self._forward({"type": "http.response.start", "status": made.status, "headers": made.headers})
+            headers = forbid_storing(made.headers)
+            await self._forward({"type": "http.response.start", "status": made.status, "headers": headers})
             await self._forward({"type": "http.response.body", "body": made.body})
             return
-        await self._send_whole(answer(error, self._request.asked, self._settings.sign_in_url), error)
+        outcome = saving.NO_COOKIE if isinstance(error, SessionGone) else saving.ticket_outcome(self.state)
+        await self._send_whole(answer(error, self._request.asked, self._settings.sign_in_url), outcome)
 
-    async def _send_whole(self, made: Answer, error: CoatcheckError) -> None:
-        """Replace the answer: nothing is committed and no session is sent; only a sign-out deletes its cookie."""
+    async def _send_whole(self, made: Answer, outcome: Outcome) -> None:
+        """Replace the answer. Nothing is committed; what sign-in, rotation or sign-out did to the ticket holds."""
         state = self.state
         state.data = Data({})
         state.phase = Phase.ANSWERED
         self._started = True
         self._require_look()
-        deletes = (
-            isinstance(error, StoreUnavailable | UnreadableRecord) and state.cookie is Cookie.DELETE and state.presented
-        )
-        outcome = Outcome(Cookie.DELETE if deletes else Cookie.KEEP)
         headers = forbid_storing(self._headers(made.headers, outcome))
         await self._send({"type": "http.response.start", "status": made.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": made.body})
@@ -129,7 +138,7 @@ async def load_into(state: State, request: Request, settings: Settings) -> None:
     """Load what the cookie opens. What goes wrong is kept and raised when somebody looks (ruling 7)."""
     if not settings.covers(request.scope["path"]):
         state.problem = NotLoaded(_OUTSIDE)
-        state.ticket = None
+        state.outside = True
     elif state.ticket is not None:
         if settings.on_demand:
             state.problem = NotLoaded(_NOT_LOADED)

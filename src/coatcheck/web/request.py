@@ -25,8 +25,7 @@ class Request:
         self.scope = scope
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         cookies: list[bytes] = []
-        host = agent = accept = b""
-        prefetch = False
+        host = agent = accept = forwarded = purpose = b""
         for name, value in headers:
             if name == b"cookie":
                 cookies.append(value)
@@ -36,17 +35,18 @@ class Request:
                 agent = value
             elif name == b"accept":
                 accept = accept + b"," + value if accept else value
+            elif name in (b"x-forwarded-proto", b"forwarded"):
+                forwarded += value
             elif name in (b"sec-purpose", b"purpose"):
-                prefetch = prefetch or b"prefetch" in value
-        transport = settings.transport(scope, host)
-        self.place, self.cookie = transport.place, transport.cookie
-        self._accept = accept
+                purpose += value
+        transport = settings.transport(scope, host, forwarded)
+        self.place, self.cookie, self._accept = transport.place, transport.cookie, accept
         found = transport.cookie.read(cookies) if cookies and transport.cookie else None
         self.token = found if isinstance(found, str) else None
         self.visit = Visit(
             address=self.place.address,
             user_agent=agent.decode("latin-1") if agent else None,
-            may_rotate=scope["type"] == "http" and not prefetch and _EVENT_STREAM not in accept,
+            may_rotate=scope["type"] == "http" and b"prefetch" not in purpose and _EVENT_STREAM not in accept,
             rejected=_REJECTED[found] if isinstance(found, Unusable) else None,
             insecure=transport.insecure,
         )

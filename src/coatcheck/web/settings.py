@@ -18,6 +18,10 @@ test_hosts: Final[set[str]] = set()
 """Hosts that the pytest plugin lets plain http be used on, such as ``testserver``; empty outside tests."""
 
 
+_LONGEST_HOST: Final = 260
+"""Octets of a Host header that an answer is remembered for; no real one is longer."""
+
+
 class Transport(Struct, frozen=True):
     """Where a request came from and how cookies travel there; ``insecure`` is the remedy where they may not."""
 
@@ -77,23 +81,31 @@ class Settings:
             path == prefix or path.startswith(prefix.rstrip("/") + "/") for prefix in self.paths
         )
 
-    def transport(self, scope: MutableMapping[str, Any], host: bytes) -> Transport:
-        """Say where a request came from and which cookie it may carry; known answers are remembered."""
+    def transport(self, scope: MutableMapping[str, Any], host: bytes, forwarded: bytes) -> Transport:
+        """Say where a request came from and which cookie it may carry; known answers are remembered.
+
+        *forwarded* is what a proxy says of the scheme; it is not believed here, only noticed (see `_at`).
+        """
         client = scope.get("client")
-        peer = client[0] if client else None
-        if self._believes_nobody:
-            return self._direct(peer, scope["scheme"], host)
-        return self._at(self.proxies.resolve(peer, scope["scheme"], host, scope["headers"]))
+        peer, scheme = client[0] if client else None, scope["scheme"]
+        if not self._believes_nobody:
+            return self._at(self.proxies.resolve(peer, scheme, host, scope["headers"]))
+        if forwarded or len(host) > _LONGEST_HOST:
+            return self._at(self.proxies.resolve(peer, scheme, host, ()), behind_https=b"https" in forwarded.lower())
+        return self._direct(peer, scheme, host)
 
     def _resolved(self, peer: str | None, scheme: str, host: bytes) -> Transport:
         return self._at(self.proxies.resolve(peer, scheme, host, ()))
 
-    def _at(self, place: Place) -> Transport:
-        """Choose the cookie by the request's own scheme and host; no environment variable decides (ruling 6)."""
+    def _at(self, place: Place, *, behind_https: bool = False) -> Transport:
+        """Choose the cookie by the request's own scheme and host; no environment variable decides (ruling 6).
+
+        A local host that a proxy reached for an https client (nginx's default Host) is not local to anybody.
+        """
         scheme, host = place.scheme, place.host
         if scheme == "https":
             return Transport(place, self._secure)
-        if is_local(host) or host_in(host, self._hosts) or host_in(host, test_hosts):
+        if (is_local(host) and not behind_https) or host_in(host, self._hosts) or host_in(host, test_hosts):
             return Transport(place, self._plain)
         return Transport(
             place,

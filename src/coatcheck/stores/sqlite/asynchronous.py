@@ -14,6 +14,7 @@ from collections.abc import Callable
 from sqlite3 import Connection
 from typing import Final, TypeVar, cast
 
+from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.sqlite.database import Database
 from coatcheck.stores.sqlite.jobs import Job
 from coatcheck.stores.sqlite.verbs import SqliteVerbs
@@ -81,8 +82,9 @@ class _Writer:
             try:
                 self._database.write(lambda taken=taken: self._drain(taken))  # type: ignore[misc]
             except BaseException as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
-                if not taken:
-                    self._drain(taken)
+                if not taken or isinstance(error, StoreUnavailable):
+                    # Nobody behind them would fare better, and each group would wait its turn to learn it.
+                    self._drain(taken, everything=True)
                 for request in taken:
                     request.result, request.error = None, error
             _deliver(taken)
@@ -94,10 +96,10 @@ class _Writer:
                 self._changed.wait()
             return bool(self._queue)
 
-    def _drain(self, taken: list[_Request]) -> list[Job]:
+    def _drain(self, taken: list[_Request], *, everything: bool = False) -> list[Job]:
         """Move up to `GROUP` requests from the queue to *taken*; called when it is this process's turn."""
         with self._changed:
-            while self._queue and len(taken) < GROUP:
+            while self._queue and (everything or len(taken) < GROUP):
                 taken.append(self._queue.popleft())
         return list(taken)
 
@@ -164,6 +166,9 @@ class AsyncSqliteStore(SqliteVerbs):
         if not database.prepared:
             await asyncio.to_thread(database.prepare)
         return database.read(ask)
+
+    async def _read_aside(self, ask: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._database.read, ask)
 
     async def _write(self, change: Callable[[Connection], T], *, durable: bool) -> T:
         request = _Request(change, durable=durable)

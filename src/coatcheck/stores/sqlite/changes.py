@@ -37,7 +37,9 @@ def create(connection: sqlite3.Connection, tenant: str, record: Record, terms: T
         return NotCreated.STALE_EPOCH
     replacing = terms.replacing
     replaced = table.fetch(connection, tenant, replacing.id) if replacing else None
-    surplus = _surplus(connection, tenant, record, terms)
+    if replacing and isinstance(replaced, Record) and not replacing.matches(replaced):
+        replacing = replaced = None
+    surplus = _surplus(connection, tenant, record, terms, None if replaced is None else replaced.id)
     if surplus is None:
         return NotCreated.LIMIT
     data = dict(record.data)
@@ -138,12 +140,13 @@ def make_key(connection: sqlite3.Connection, candidate: bytes) -> bytes:
     return queries.key(connection) or candidate
 
 
-def _surplus(connection: sqlite3.Connection, tenant: str, record: Record, terms: Terms) -> list[Record] | None:
+def _surplus(
+    connection: sqlite3.Connection, tenant: str, record: Record, terms: Terms, replaced: str | None
+) -> list[Record] | None:
     """Return whom the limit evicts, ``None`` when it rejects; the replaced session does not count."""
     if terms.limit is None or record.user_id is None:
         return []
     standing = table.alive_of(connection, tenant, record.user_id, terms.now)
-    replaced = terms.replacing.id if terms.replacing else None
     return transitions.evicted([other for other in standing if other.id != replaced], terms.limit)
 
 

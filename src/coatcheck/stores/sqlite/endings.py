@@ -68,8 +68,8 @@ def sweep(
         idle = table.select(connection, sql.DUE_IDLE, tenant, {"now": now, "limit": limit - len(doomed)})
         ended += _bury_expired(connection, tenant, idle, "idle", now)
     common = {"tenant": tenant, "schema": RECORD_SCHEMA}
-    connection.execute(sql.FORGET_OLD, {**common, "before": forget_before, "limit": limit})
-    connection.execute(sql.FORGET_SURPLUS, {**common, "max_ended": max_ended})
+    connection.execute(sql.FORGET_OLD, {**common, "before": forget_before, "limit": 10 * limit})
+    connection.execute(sql.FORGET_SURPLUS, {**common, "max_ended": max_ended, "limit": 10 * limit})
     return ended
 
 

@@ -125,7 +125,7 @@ FORGET_SURPLUS: Final = """
 DELETE FROM sessions WHERE rowid IN (
     SELECT rowid FROM sessions
     WHERE tenant = :tenant AND ended_at IS NOT NULL AND schema <= :schema
-    ORDER BY ended_at DESC LIMIT -1 OFFSET :max_ended)"""
+    ORDER BY ended_at DESC LIMIT :limit OFFSET :max_ended)"""
 
 # --- beside sessions --------------------------------------------------------------------------------------------------
 

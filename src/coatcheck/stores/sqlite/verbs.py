@@ -30,12 +30,12 @@ class SqliteVerbs(ABC):
     def __init__(self, path: str | os.PathLike[str], *, tenant: str = "") -> None:
         """Remember the file; nothing is opened yet."""
         self._path = os.path.abspath(path)  # noqa: PTH100 - links are followed when the file is opened
-        self._tenant = tenant
+        self.tenant = tenant
         self._known: Database | None = None
 
     def __repr__(self) -> str:
         """Show the file and the tenant."""
-        return f"{type(self).__name__}({self._path!r}, tenant={self._tenant!r})"
+        return f"{type(self).__name__}({self._path!r}, tenant={self.tenant!r})"
 
     @property
     def traits(self) -> Traits:
@@ -58,6 +58,10 @@ class SqliteVerbs(ABC):
     async def _read(self, ask: Callable[[Connection], T]) -> T:
         """Ask the file something."""
 
+    async def _read_aside(self, ask: Callable[[Connection], T]) -> T:
+        """Ask something that may take long; an event loop is not held up by it."""
+        return await self._read(ask)
+
     @abstractmethod
     async def _write(self, change: Callable[[Connection], T], *, durable: bool) -> T:
         """Make a change in a transaction."""
@@ -76,11 +80,11 @@ class SqliteVerbs(ABC):
 
     async def find(self, ids: Sequence[str]) -> list[Found]:
         """Return what is known of each id, in order."""
-        return await self._read(lambda db: queries.find(db, self._tenant, ids))
+        return await self._read(lambda db: queries.find(db, self.tenant, ids))
 
     async def epoch(self, user_id: str) -> int:
         """Return the user's epoch and the store-wide one together."""
-        return await self._read(lambda db: queries.epochs(db, self._tenant, user_id).total)
+        return await self._read(lambda db: queries.epochs(db, self.tenant, user_id).total)
 
     async def create(
         self,
@@ -95,7 +99,7 @@ class SqliteVerbs(ABC):
     ) -> Created | NotCreated:
         """Insert *record*, end what it replaces, and hold the user's limit."""
         terms = changes.Terms(now, limit, epoch, began_at, replacing, max_bytes)
-        return await self._write(lambda db: changes.create(db, self._tenant, record, terms), durable=True)
+        return await self._write(lambda db: changes.create(db, self.tenant, record, terms), durable=True)
 
     async def commit(
         self,
@@ -111,7 +115,7 @@ class SqliteVerbs(ABC):
         """Merge the named keys and return the new version."""
         return await self._write(
             lambda db: changes.commit(
-                db, self._tenant, id, generation=generation, change=change, now=now, seen=seen,
+                db, self.tenant, id, generation=generation, change=change, now=now, seen=seen,
                 expect_version=expect_version, max_bytes=max_bytes,
             ),
             durable=False,
@@ -120,7 +124,7 @@ class SqliteVerbs(ABC):
     async def touch(self, id: str, *, generation: int, seen: Seen, now: Millis) -> Refusal | None:
         """Record activity, forward only."""
         return await self._write(
-            lambda db: changes.touch(db, self._tenant, id, generation=generation, seen=seen, now=now), durable=False
+            lambda db: changes.touch(db, self.tenant, id, generation=generation, seen=seen, now=now), durable=False
         )
 
     async def rotate(
@@ -137,7 +141,7 @@ class SqliteVerbs(ABC):
         """Replace the secret, and merge *change* and *seen* with it."""
         return await self._write(
             lambda db: changes.rotate(
-                db, self._tenant, id, generation=generation, rotation=rotation, change=change, now=now, seen=seen,
+                db, self.tenant, id, generation=generation, rotation=rotation, change=change, now=now, seen=seen,
                 max_bytes=max_bytes,
             ),
             durable=True,
@@ -146,43 +150,43 @@ class SqliteVerbs(ABC):
     async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
         """End one session; ``None`` when there was none, or not one of *owner*'s."""
         return await self._write(
-            lambda db: endings.end(db, self._tenant, id, reason=reason, now=now, owner=owner), durable=True
+            lambda db: endings.end(db, self.tenant, id, reason=reason, now=now, owner=owner), durable=True
         )
 
     async def take(self, id: str, *, now: Millis) -> tuple[Tombstone, Mapping[str, bytes]] | None:
         """End a session as ``superseded`` and answer its data as it was."""
-        return await self._write(lambda db: endings.take(db, self._tenant, id, now=now), durable=True)
+        return await self._write(lambda db: endings.take(db, self.tenant, id, now=now), durable=True)
 
     async def end_user(
         self, user_id: str, *, reason: Reason, now: Millis, keep: str | None = None
     ) -> tuple[Tombstone, ...]:
         """End all sessions of a user but *keep*, and raise the user's epoch."""
         return await self._write(
-            lambda db: endings.end_user(db, self._tenant, user_id, reason=reason, now=now, keep=keep), durable=True
+            lambda db: endings.end_user(db, self.tenant, user_id, reason=reason, now=now, keep=keep), durable=True
         )
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
         """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
-        return await self._write(lambda db: changes.set_roles(db, self._tenant, user_id, roles, now), durable=True)
+        return await self._write(lambda db: changes.set_roles(db, self.tenant, user_id, roles, now), durable=True)
 
     async def raise_epoch(self, *, now: Millis) -> int:
         """Raise the store-wide epoch and answer it."""
-        return await self._write(lambda db: endings.raise_epoch(db, self._tenant, now), durable=True)
+        return await self._write(lambda db: endings.raise_epoch(db, self.tenant, now), durable=True)
 
     async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
         """End up to *limit* sessions created under a store-wide epoch lower than *below*."""
         return await self._write(
-            lambda db: endings.end_all(db, self._tenant, below=below, reason=reason, now=now, limit=limit),
+            lambda db: endings.end_all(db, self.tenant, below=below, reason=reason, now=now, limit=limit),
             durable=True,
         )
 
     async def list_user(self, user_id: str, *, now: Millis) -> list[Record]:
         """Return the user's live sessions, most recently seen first."""
-        return await self._read(lambda db: queries.list_user(db, self._tenant, user_id, now))
+        return await self._read(lambda db: queries.list_user(db, self.tenant, user_id, now))
 
     async def list_ended(self, user_id: str, *, limit: int) -> list[Tombstone]:
         """Return the user's tombstones, most recent first, at most *limit*."""
-        return await self._read(lambda db: queries.list_ended(db, self._tenant, user_id, limit))
+        return await self._read(lambda db: queries.list_ended(db, self.tenant, user_id, limit))
 
     async def browse(self, *, limit: int, after: str | None = None, user_id: str | None = None) -> Page:
         """Return a page of everything, newest first.
@@ -190,17 +194,19 @@ class SqliteVerbs(ABC):
         Raises:
             ValueError: *after* is not a cursor of an earlier page.
         """
-        return await self._read(lambda db: queries.browse(db, self._tenant, limit=limit, after=after, user_id=user_id))
+        return await self._read_aside(
+            lambda db: queries.browse(db, self.tenant, limit=limit, after=after, user_id=user_id)
+        )
 
     async def count(self, *, now: Millis) -> int:
         """Return how many live sessions there are."""
-        return await self._read(lambda db: queries.count(db, self._tenant, now))
+        return await self._read_aside(lambda db: queries.count(db, self.tenant, now))
 
     async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
         """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
         return await self._write(
             lambda db: endings.sweep(
-                db, self._tenant, now=now, limit=limit, forget_before=forget_before, max_ended=max_ended
+                db, self.tenant, now=now, limit=limit, forget_before=forget_before, max_ended=max_ended
             ),
             durable=False,
         )
@@ -208,15 +214,15 @@ class SqliteVerbs(ABC):
     async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:
         """Keep *value* beside a live session; ``False`` when there is none."""
         return await self._write(
-            lambda db: changes.put_side(db, self._tenant, id, name=name, value=value, now=now), durable=True
+            lambda db: changes.put_side(db, self.tenant, id, name=name, value=value, now=now), durable=True
         )
 
     async def get_side(self, id: str, name: str) -> bytes | None:
         """Return what was put; a session's end took it along."""
-        return await self._read(lambda db: queries.get_side(db, self._tenant, id, name))
+        return await self._read(lambda db: queries.get_side(db, self.tenant, id, name))
 
     async def lease(self, name: str, *, holder: str, now: Millis, until: Millis) -> bool:
         """Take or extend the lease *name*; ``False`` while another holder's has not run out."""
         return await self._write(
-            lambda db: changes.lease(db, self._tenant, name, holder=holder, now=now, until=until), durable=False
+            lambda db: changes.lease(db, self.tenant, name, holder=holder, now=now, until=until), durable=False
         )
