@@ -83,6 +83,8 @@ class Data:
         """
         if type(key) is not str:
             raise TypeError(f"session keys are str, not {type(key).__name__}")
+        if not key.isascii():
+            encode(key, "a session key")
         encode(value, f"session[{key!r}]")
         for view in self._views:
             view.assign(key, value)

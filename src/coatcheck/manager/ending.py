@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from coatcheck.errors import StoreUnavailable, UnreadableRecord
-from coatcheck.lifecycle import Cookie, judge
+from coatcheck.lifecycle import Cookie, Holder, Judgement, Verdict, judge
 from coatcheck.manager.core import Core, PendingLogout
 from coatcheck.model import Tombstone
 from coatcheck.state import State
-from coatcheck.tokens import Ticket
+from coatcheck.tokens import Ticket, is_id, same
 
 RETRY_PAUSE: Final = 1000
 """Milliseconds until owed sign-outs are tried again after an outage."""
+
+SIGNED_OUT: Final = Judgement(Verdict.ENDED, Holder.CURRENT, "signed_out")
 
 BATCH: Final = 500
 """Sessions that one step of `end_everything` ends."""
@@ -81,6 +83,12 @@ async def retry_pending(core: Core, *, most: int) -> None:
             core.emit("logout.confirmed", session_id=owed.id)
 
 
+def is_owed(core: Core, ticket: Ticket) -> bool:
+    """Whether the holder of this very ticket signed out and the store has not heard: then it opens nothing here."""
+    presented = core.digest(ticket)
+    return any(owed.id == ticket.id and same(owed.presented, presented) for owed in (*core.pending, *core.unjudged))
+
+
 async def _retry(core: Core, owed: PendingLogout) -> bool:
     """Try one sign-out again; ``False`` when its ticket never opened that session."""
     found = (await core.store.find((owed.id,)))[0]
@@ -97,6 +105,8 @@ async def _retry(core: Core, owed: PendingLogout) -> bool:
 
 async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
     """End one session by its public id; ``False`` when there was none alive, or not one of that user's."""
+    if not is_id(session_id):
+        return False
     core.runtime.enter()
     ended = await core.store.end(session_id, reason="revoked", now=core.now(), owner=user_id)
     tell(core, [ended])

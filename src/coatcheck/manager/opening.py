@@ -7,7 +7,7 @@ from coatcheck.data import Data
 from coatcheck.errors import StoreUnavailable, UnreadableRecord
 from coatcheck.lifecycle import NO_TICKET, Holder, Verdict, judge
 from coatcheck.manager.core import Core
-from coatcheck.manager.ending import retry_pending
+from coatcheck.manager.ending import SIGNED_OUT, is_owed, retry_pending
 from coatcheck.model import Damaged, Found, FromTheFuture, Record
 from coatcheck.state import NOWHERE, State, Visit
 
@@ -47,6 +47,9 @@ async def fill(state: State) -> None:
     try:
         if core.pending or core.unjudged:
             await retry_pending(core, most=4)
+            if is_owed(core, ticket):
+                state.judgement = SIGNED_OUT
+                return
         found = (await core.store.find((ticket.id,)))[0]
     except StoreUnavailable as fault:
         core.emit("store.unavailable", error=type(fault).__name__)
