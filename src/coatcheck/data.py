@@ -127,6 +127,11 @@ class Data:
         """Count the keys."""
         return sum(1 for _ in self)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing was handed out that could be changed, and nothing assigned: then there is no delta."""
+        return not self._assigned and not self._baseline and not self._views
+
     def typed(self, view: TypedView) -> None:
         """Watch the fields of a typed object that was made of this data."""
         self._views.append(view)
@@ -142,7 +147,7 @@ class Data:
             NotEncodable: something was put inside a handed-out value that could not be restored.
             DataMismatch: one key was changed in two ways.
         """
-        if not self._assigned and not self._baseline and not self._views:
+        if self.idle:
             return _NO_DELTA
         encoded: dict[str, bytes] = {}
         changed: dict[str, bytes] = {}

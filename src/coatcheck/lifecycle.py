@@ -147,7 +147,7 @@ def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgem
     holder = _holder(found, presented, policy, now)
     if holder is Holder.NOBODY:
         return NO_TICKET
-    if not holder.opens:
+    if holder is Holder.REPLACED or holder is Holder.LATE:
         return Judgement(Verdict.ENDED, holder, "superseded", recent=now < found.rotated_at + LATE_WINDOW)
     dead = found.dead_at(now)
     if dead == "absolute":

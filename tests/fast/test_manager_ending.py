@@ -122,12 +122,13 @@ def test_queue_of_logouts_is_bounded(build: Build) -> None:
 def test_retry_stops_while_the_store_is_down(build: Build) -> None:
     """Ruling 8: while the store stays down nothing leaves the queue and requests get the outage, not a wrong answer."""
     world = build()
-    token = world.sign_in()
+    token, other = world.sign_in(), world.sign_in("bob")
     fail_to_log_out(world, token)
     world.store.down = {"find"}
     with pytest.raises(StoreUnavailable):
-        world.load(token)
+        world.load(other)
     assert len(world.sessions._core.pending) == 1
+    assert world.load(token).reason == "signed_out", "whoever signed out is out, whatever the store says"
 
 
 def test_revoke(build: Build) -> None:

@@ -54,11 +54,12 @@ async def fill(state: State) -> None:
     except StoreUnavailable as fault:
         core.emit("store.unavailable", error=type(fault).__name__)
         raise
-    _report(core, found)
     adopt(state, found, ticket)
-    if state.live is not None:
-        state.data = Data(state.live.data)
-    elif state.judgement is NO_TICKET and not isinstance(found, Damaged):
+    if state.record is not None and state.current is not None:
+        state.data = Data(state.record.data)
+        return
+    _report(core, found)
+    if state.judgement is NO_TICKET and not isinstance(found, Damaged):
         core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
     if state.judgement.theft:
         await _suspect(state)

@@ -151,7 +151,7 @@ async def load_into(state: State, request: Request, settings: Settings) -> None:
 
 def tell_lost_changes(state: State) -> None:
     """Warn of changes that were made where nobody commits them: after the answer, or in a snapshot."""
-    if state.problem is not None or not state.looked:
+    if state.data.idle or state.problem is not None:
         return
     try:
         change = state.data.delta()
