@@ -52,7 +52,7 @@ def path_of(page: Page) -> str:
 
 
 def test_one_device_signs_out_another(device: OpenDevice, shoot: Shoot) -> None:
-    """The other device learns the true reason at its next click, and signing in leads back there (S-39, promise 2)."""
+    """The other device learns the true reason at its next click, and signing in leads back there (S-11, S-39)."""
     laptop, phone = device(), device(user_agent=IPHONE)
     sign_in(laptop)
     sign_in(phone)

@@ -60,7 +60,7 @@ def test_default_spec_has_no_faults() -> None:
     ids=repr,
 )
 def test_sound_choices_are_accepted(spec: CookieSpec) -> None:
-    """S-27, P-1: name, scope and SameSite are the application's choice where browsers keep the cookie."""
+    """S-24, S-27, P-1: name, scope and SameSite are the application's choice where browsers keep the cookie."""
     assert spec.faults() == []
 
 

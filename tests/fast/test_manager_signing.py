@@ -89,6 +89,23 @@ def test_expired_data_never_moves(build: Build) -> None:
     assert world.data(world.sign_in(token=token)) == {}
 
 
+def test_a_login_in_flight_on_a_ticket_that_rotate_killed(build: Build) -> None:
+    """Promise 5, ruling 1: it neither carries what was stored after the rotation nor ends the newer session."""
+    world = build()
+    old = world.sign_in(data={"before": 1})
+    stale, fresh = world.load(old), world.load(old)
+    assert stale.user_id == "ada"
+    world.run(fresh.rotate())
+    fresh["after"] = "for the new secret alone"
+    new = world.sent(fresh)
+    world.run(stale.login("ada"))
+    token = world.sent(stale)
+    assert "after" not in {**stale, **world.data(token)}
+    assert (world.user(token), world.user(new)) == ("ada", "ada")
+    assert world.data(new) == {"before": 1, "after": "for the new secret alone"}
+    assert not world.events.only("session.ended")
+
+
 def test_stale_epoch_is_refused(build: Build) -> None:
     """Promise 2, ruling 1: a password checked before everybody was signed out opens nothing; checked after, it does."""
     world = build()

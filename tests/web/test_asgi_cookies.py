@@ -52,7 +52,7 @@ def test_https_cookie_has_every_safe_attribute() -> None:
 
 
 def test_plain_http_on_localhost_uses_another_name() -> None:
-    """On local plain http the cookie is `session` without Secure; each name is read on its scheme (ruling 6)."""
+    """On local plain http the cookie is `session` without Secure; each name is read on its scheme (ruling 6, S-23)."""
 
     async def story(world: World) -> None:
         async with world.browser(LOCAL) as client:

@@ -64,6 +64,7 @@ class Core:
         self.pending: deque[PendingLogout] = deque(maxlen=1000)
         self.unjudged: deque[PendingLogout] = deque(maxlen=1000)
         self.next_retry: Millis = 0
+        self.retrying = False
         self.offset: Millis = 0
         self.next_sweep: Millis = 0
         self._clock = clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from coatcheck.errors import StoreUnavailable, UnreadableRecord
@@ -64,29 +65,36 @@ def _unconfirmed(core: Core, held: Ticket | None, *, verified: bool) -> StoreUna
 
 
 async def retry_pending(core: Core, *, most: int) -> None:
-    """Try up to *most* sign-outs again that the store did not answer; an outage only puts the next try off."""
-    if core.now() < core.next_retry:
+    """Try up to *most* sign-outs again that the store did not answer; an outage only puts the next try off.
+
+    An entry leaves its queue when the store has answered, so that its ticket opens nothing in the meantime.
+    """
+    if core.retrying or core.now() < core.next_retry:
         return
-    for _ in range(most):
-        queue = core.pending or core.unjudged
-        try:
-            owed = queue.popleft()
-        except IndexError:
-            return
-        try:
+    core.retrying = True
+    try:
+        for owed in [*core.pending, *core.unjudged][:most]:
             confirmed = await _retry(core, owed)
-        except StoreUnavailable:
-            queue.appendleft(owed)
-            core.next_retry = core.now() + RETRY_PAUSE
-            return
-        if confirmed:
-            core.emit("logout.confirmed", session_id=owed.id)
+            with suppress(ValueError):
+                (core.pending if owed.verified else core.unjudged).remove(owed)
+            if confirmed:
+                core.emit("logout.confirmed", session_id=owed.id)
+    except StoreUnavailable:
+        core.next_retry = core.now() + RETRY_PAUSE
+    finally:
+        core.retrying = False
 
 
 def is_owed(core: Core, ticket: Ticket) -> bool:
-    """Whether the holder of this very ticket signed out and the store has not heard: then it opens nothing here."""
+    """Whether a sign-out of this session is owed: then it opens nothing here.
+
+    One that was judged before counts for the session, whichever of its secrets is presented; any other for the very
+    ticket that asked, so that a stranger's sign-out locks nobody out.
+    """
+    if any(owed.id == ticket.id for owed in core.pending):
+        return True
     presented = core.digest(ticket)
-    return any(owed.id == ticket.id and same(owed.presented, presented) for owed in (*core.pending, *core.unjudged))
+    return any(owed.id == ticket.id and same(owed.presented, presented) for owed in core.unjudged)
 
 
 async def _retry(core: Core, owed: PendingLogout) -> bool:

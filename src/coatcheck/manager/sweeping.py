@@ -38,7 +38,7 @@ class Swept(Struct, frozen=True, kw_only=True):
 
 
 async def sweep(core: Core, *, batches: int | None = None) -> Swept:
-    """Turn expired sessions into tombstones and forget old tombstones, until nothing is left or *batches* are done.
+    """Turn expired sessions into tombstones, until none is left or *batches* are done, and forget old tombstones.
 
     Raises:
         ConfigurationError: the store cannot sweep.
@@ -74,25 +74,25 @@ async def sweep_if_due(core: Core, holder: str) -> Swept | None:
     if every is None or now < core.next_sweep or Capability.SWEEP not in core.store.traits.capabilities:
         return None
     core.next_sweep = now + every
-    try:
-        return await _sweep_in_turn(core, holder, every)
-    except StoreUnavailable as fault:
-        core.emit("store.unavailable", error=type(fault).__name__)
-        return None
+    return await _sweep_safely(core, holder, every)
 
 
 async def sweep_for_ever(core: Core, holder: str) -> None:
     """Sweep at jittered intervals, and try unanswered sign-outs again, until cancelled; outages are survived."""
     while core.policy.sweep_ms is not None:
         await core.runtime.pause(pause_seconds(core.policy.sweep_ms))
-        try:
-            await retry_pending(core, most=len(core.pending) + len(core.unjudged))
-            if Capability.SWEEP in core.store.traits.capabilities:
-                await _sweep_in_turn(core, holder, core.policy.sweep_ms)
-        except StoreUnavailable as fault:
-            core.emit("store.unavailable", error=type(fault).__name__)
-        except Exception:  # noqa: BLE001 - one failure must not end sweeping for ever
-            _log.exception("a sweep failed; the next one is tried at its time")
+        await _sweep_safely(core, holder, core.policy.sweep_ms)
+
+
+async def _sweep_safely(core: Core, holder: str, every: Millis) -> Swept | None:
+    """Sweep in turn; what goes wrong is told and breaks nothing, because nobody asked for it."""
+    try:
+        return await _sweep_in_turn(core, holder, every)
+    except StoreUnavailable as fault:
+        core.emit("store.unavailable", error=type(fault).__name__)
+    except Exception:  # noqa: BLE001 - one failure must not end sweeping for ever
+        _log.exception("a sweep failed; the next one is tried at its time")
+    return None
 
 
 def pause_seconds(every: Millis) -> float:
@@ -101,8 +101,11 @@ def pause_seconds(every: Millis) -> float:
 
 
 async def _sweep_in_turn(core: Core, holder: str, every: Millis) -> Swept | None:
-    """Sweep, bounded, unless another worker holds the lease; ``None`` then."""
+    """Try owed sign-outs again, then sweep, bounded; ``None`` when another worker holds the lease or none can sweep."""
     core.runtime.enter()
+    await retry_pending(core, most=len(core.pending) + len(core.unjudged))
+    if Capability.SWEEP not in core.store.traits.capabilities:
+        return None
     if Capability.LEASE in core.store.traits.capabilities:
         store, now = cast("Leases", core.store), core.now()
         if not await store.lease("sweep", holder=holder, now=now, until=now + every * 9 // 10):

@@ -159,6 +159,23 @@ class Replace(ContractBase):
         assert left.reason == "superseded", "a late answer to it must not delete the new cookie (promise 11)"
 
     @on_loop
+    async def test_a_session_whose_generation_changed_is_not_replaced(self, bench: Bench) -> None:
+        """Privileges changed after it was read: its data stays with the newer ticket, and it lives on (promise 5)."""
+        old = await bench.add("alice", data={"a": b"1"})
+        rotation = bench.make.rotation(old, by_age=False)
+        await bench.store.rotate(old.id, generation=1, rotation=rotation, change=put(), now=NOW)
+        read = await bench.live(old.id)
+        stale = Replacing(id=old.id, carry=True, generation=old.generation)
+        answer = await bench.store.create(bench.make.record("alice"), now=NOW + 1, replacing=stale)
+        assert isinstance(answer, Created)
+        assert (answer.record.data, answer.ended) == ({}, ())
+        assert await bench.live(old.id) == read
+        right = Replacing(id=old.id, carry=True, generation=read.generation)
+        answer = await bench.store.create(bench.make.record("alice"), now=NOW + 2, replacing=right)
+        assert isinstance(answer, Created)
+        assert (answer.record.data, [tombstone.id for tombstone in answer.ended]) == ({"a": b"1"}, [old.id])
+
+    @on_loop
     async def test_a_locked_session_carries_its_data(self, bench: Bench) -> None:
         """Signing in again over a session that the idle clock locked keeps its data (NIST SP 800-63B-4, AAL2)."""
         locked = await bench.add("alice", data={"a": b"1"}, idle_expires_at=NOW, locks=True)

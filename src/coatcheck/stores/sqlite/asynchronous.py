@@ -82,12 +82,22 @@ class _Writer:
             try:
                 self._database.write(lambda taken=taken: self._drain(taken))  # type: ignore[misc]
             except BaseException as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
-                if not taken or isinstance(error, StoreUnavailable):
-                    # Nobody behind them would fare better, and each group would wait its turn to learn it.
-                    self._drain(taken, everything=True)
+                if not taken:
+                    self._drain(taken)
                 for request in taken:
                     request.result, request.error = None, error
+            self._fail_the_rest(taken)
             _deliver(taken)
+
+    def _fail_the_rest(self, taken: list[_Request]) -> None:
+        """After an outage answer everybody who waits: each group would wait as long only to learn the same."""
+        outage = next((job.error for job in taken if isinstance(job.error, StoreUnavailable)), None)
+        if outage is not None:
+            rest: list[_Request] = []
+            self._drain(rest, everything=True)
+            for request in rest:
+                request.error = StoreUnavailable(str(outage))
+            taken += rest
 
     def _wait(self) -> bool:
         """Wait for requests; ``False`` when there are none and none will come."""
