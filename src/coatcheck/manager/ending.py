@@ -91,10 +91,11 @@ def is_owed(core: Core, ticket: Ticket) -> bool:
     One that was judged before counts for the session, whichever of its secrets is presented; any other for the very
     ticket that asked, so that a stranger's sign-out locks nobody out.
     """
-    if any(owed.id == ticket.id for owed in core.pending):
+    # Over copies: other threads take entries out meanwhile.
+    if any(owed.id == ticket.id for owed in tuple(core.pending)):
         return True
     presented = core.digest(ticket)
-    return any(owed.id == ticket.id and same(owed.presented, presented) for owed in core.unjudged)
+    return any(owed.id == ticket.id and same(owed.presented, presented) for owed in tuple(core.unjudged))
 
 
 async def _retry(core: Core, owed: PendingLogout) -> bool:
