@@ -13,7 +13,7 @@
         ├── CommitRefused         changes were not saved
         │   ├── SessionGone       the session ended meanwhile (401)
         │   └── PrivilegeChanged  its privileges changed meanwhile (409)
-        ├── StaleLogin            everything was signed out while the password was checked (401)
+        ├── StaleLogin            sessions ended or roles changed while the password was checked (401)
         ├── SessionLimitReached   the user has all the sessions they may have (409)
         ├── Contended             a transaction met its deadline (503)
         ├── NotLoaded             the session was used before it was loaded (500)
@@ -113,7 +113,7 @@ class SignInRequired(SessionError):
 
     def __init__(self, reason: str = "none") -> None:
         """Keep the *reason* for the answer."""
-        self.reason = reason
+        self.reason = reason = "expired" if reason == "absolute" else reason
         super().__init__(REASONS.get(reason, REASONS["none"]))
 
 
@@ -153,7 +153,7 @@ class PrivilegeChanged(CommitRefused):
 
 
 class StaleLogin(SessionError):
-    """All of the user's sessions were ended while their password was being checked; check it again."""
+    """The user's sessions were ended, or their roles changed, while their password was checked; check it again."""
 
     code = "stale_login"
     status = 401

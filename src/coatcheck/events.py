@@ -23,7 +23,7 @@ EVENTS: Final[dict[str, str]] = {
     "session.abandoned": "The idle clock ended a session. Details: `signed_in`, `had_data`.",
     "session.theft_suspected": "A replaced secret came back after its successor was in use. Details: `ended`.",
     "session.commit_refused": "Changes were not saved. Details: `why` (a `Refusal`'s value, or `superseded`).",
-    "session.changes_lost": "A snapshot was left with changes that nobody saved. Details: `keys`.",
+    "session.changes_lost": "A snapshot was left, or an answer was gone, with changes nobody saved. Details: `keys`.",
     "session.roles_changed": "A user's roles were changed in all their sessions. Details: `sessions`.",
     "session.data_large": "A session's data passed the policy's `data_warning`. Details: `size`, `largest`.",
     "session.record_damaged": "A stored session could not be decoded; its holder is signed out. Details: `why`.",

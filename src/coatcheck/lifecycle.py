@@ -148,7 +148,8 @@ def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgem
     if holder is Holder.NOBODY:
         return NO_TICKET
     if holder is Holder.REPLACED or holder is Holder.LATE:
-        return Judgement(Verdict.ENDED, holder, "superseded", recent=now < found.rotated_at + LATE_WINDOW)
+        replaced_at = found.rotated_at if found.confirmed_at is None else found.confirmed_at + policy.grace_ms
+        return Judgement(Verdict.ENDED, holder, "superseded", recent=now < replaced_at + LATE_WINDOW)
     dead = found.dead_at(now)
     if dead == "absolute":
         return Judgement(Verdict.EXPIRED, holder, "absolute")
@@ -160,7 +161,10 @@ def judge(found: Found, presented: bytes, policy: Policy, now: Millis) -> Judgem
 
 
 def _judge_tombstone(tombstone: Tombstone, presented: bytes, now: Millis) -> Judgement:
-    """Tell the reason to the holder of the last secret, or of the one before it if that never arrived."""
+    """Tell the reason to the holder of the last secret, or of the one before it if the last never arrived.
+
+    Any other holder of the previous secret hears ``superseded``.
+    """
     reason: str = tombstone.reason
     if tokens.same(tombstone.secret_digest, presented):
         holder = Holder.CURRENT

@@ -70,6 +70,8 @@ class AsyncSession(Session):
 
         Raises:
             StoreUnavailable: not confirmed; the cookie is deleted all the same and the sign-out is tried again.
+            UnreadableRecord: a newer release wrote the session; the cookie is deleted, the session is not ended.
+            TooLate: the headers have left, or this is a snapshot.
         """
         await logout(self._state)
 

@@ -113,7 +113,7 @@ async def _retry(core: Core, owed: PendingLogout) -> bool:
 
 
 async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
-    """End one session by its public id; ``False`` when there was none alive, or not one of that user's."""
+    """End one session by its public id; ``False`` when none was ended that no clock had ended before."""
     if not is_id(session_id):
         return False
     core.runtime.enter()

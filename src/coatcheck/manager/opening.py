@@ -1,4 +1,4 @@
-"""From a cookie's value to a session: at most one read, and none for what cannot be a ticket."""
+"""From a cookie's value to a session: one read, and none for what cannot be a ticket; owed sign-outs come first."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ async def login(state: State, credentials: Credentials) -> None:
     Raises:
         InsecureTransport: the request came over plain http from a host that is not local.
         TooLate: the headers have left, or this is a snapshot.
-        StaleLogin: everything of this user was ended after the epoch was read.
+        StaleLogin: this user's sessions were ended, or their roles changed, after the epoch was read.
         SessionLimitReached: the policy rejects one more session.
         StoreUnavailable: the store did not answer.
     """
@@ -178,7 +178,9 @@ def _not_created(core: Core, user_id: str, answer: NotCreated) -> SessionError:
     """Tell of a refused sign-in and return the error for it."""
     if answer is NotCreated.STALE_EPOCH:
         core.emit("login.refused", user_id=user_id, why="stale_epoch")
-        return StaleLogin("all sessions of this user were ended while their password was checked; check it again")
+        return StaleLogin(
+            "this user's sessions were ended, or their roles changed, while their password was checked; check it again"
+        )
     if answer is NotCreated.LIMIT:
         core.emit("login.refused", user_id=user_id, why="limit")
         return SessionLimitReached(f"the policy allows {core.policy.max_sessions} sessions for one user")

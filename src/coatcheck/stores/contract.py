@@ -115,7 +115,8 @@ class Store(Protocol):
         that never read it). With ``replacing.carry`` the data of a replaced session that is live, or locked by the idle
         clock, lies under the record's own as it is now, without ``unset``; one that is missing or over carries nothing
         and is no error, and so is data that would pass *max_bytes* (the record's own is kept). What is replaced ends
-        as ``superseded``, expired or not. Only live sessions count towards the limit. The answer holds the record as
+        as ``superseded``, expired or not, unless its generation is no longer ``replacing.generation``: then it is as
+        if it were missing. Only live sessions count towards the limit. The answer holds the record as
         stored, its ``epoch`` filled in.
         """
         ...

@@ -180,7 +180,7 @@ class MemoryStore:
             return result if isinstance(result, Refusal) else self._rows.keep(result)
 
     async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
-        """End one session; ``None`` when there was none alive, or not one of *owner*'s."""
+        """End one session; ``None`` when there was none, or not one of *owner*'s."""
         with self._lock:
             record = self._rows.live.get(id)
             if record is None or (owner is not None and record.user_id != owner):

@@ -22,8 +22,8 @@ Message = MutableMapping[str, Any]
 
 FAILED: Final = Answer(
     500,
-    [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21")],
-    b"Internal Server Error",
+    [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"0")],
+    b"",
 )
 
 _OUTSIDE: Final = "this path lies outside SessionMiddleware(paths=...); add it there to use sessions here"
@@ -49,7 +49,7 @@ class Exchange:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Run *app* on the request, and turn what coatcheck raises into answers."""
+        """Run *app*, turn what coatcheck raises into answers, and carry a changed ticket home on any failure."""
         self._send = send
         await load_into(self.state, self._request, self._settings)
         self._request.scope["session"] = AsyncSession(self.state)
@@ -62,8 +62,8 @@ class Exchange:
             if error.status == 500:
                 raise
         except Exception:
-            # A ticket that was changed in this request has replaced the browser's, whatever failed afterwards.
-            if not self._started and self.state.cookie is Cookie.SEND:
+            # A ticket that was changed or ended in this request is no longer the browser's, whatever failed afterwards.
+            if not self._started and self.state.cookie is not Cookie.KEEP:
                 await self._send_whole(FAILED, saving.ticket_outcome(self.state))
             raise
         finally:

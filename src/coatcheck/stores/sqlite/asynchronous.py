@@ -1,4 +1,4 @@
-"""The SQLite store for asyncio: reads inline on the loop's thread, writes on a thread of their own, in groups.
+"""The SQLite store for asyncio: look-ups inline on the loop's thread, writes on a thread of their own, in groups.
 
 A read takes microseconds, a hop to another thread ten times as long; so reads are made where they are asked for. A
 durable write waits for the disk, and one wait serves everybody who asked meanwhile.
@@ -107,7 +107,7 @@ class _Writer:
             return bool(self._queue)
 
     def _drain(self, taken: list[_Request], *, everything: bool = False) -> list[Job]:
-        """Move up to `GROUP` requests from the queue to *taken*; called when it is this process's turn."""
+        """Move up to `GROUP` requests from the queue to *taken*, or all of them after an outage."""
         with self._changed:
             while self._queue and (everything or len(taken) < GROUP):
                 taken.append(self._queue.popleft())
