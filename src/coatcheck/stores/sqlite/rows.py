@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from coatcheck import codec
 from coatcheck.model import RECORD_SCHEMA, Damaged, Device, FromTheFuture, Reason, Record, Tombstone
 
 RawRow: TypeAlias = tuple[Any, ...]
@@ -64,7 +65,6 @@ class Row(Struct, frozen=True, array_like=True):
 
 
 _read_names: Final = msgspec.json.Decoder(tuple[str, ...])
-_read_data: Final = msgspec.msgpack.Decoder(dict[str, bytes])
 _read_device: Final = msgspec.msgpack.Decoder(Device)
 _COLUMN: Final = re.compile(r"\$\[(\d+)\]")
 
@@ -99,7 +99,7 @@ def encode_names(names: tuple[str, ...]) -> str:
 
 def encode_data(record: Record) -> bytes:
     """Return the application's keys as one MessagePack map."""
-    return msgspec.msgpack.encode(dict(record.data))
+    return codec.pack(record.data)
 
 
 def encode_device(device: Device | None, stored: bytes | None = None) -> bytes | None:
@@ -122,7 +122,7 @@ def _record(row: Row) -> Record:
         rotate_due=row.rotate_due == 1, user_id=row.user_id, roles=_read_names.decode(row.roles),
         auth_time=row.auth_time, amr=_read_names.decode(row.amr), aal=row.aal, version=row.version,
         generation=row.generation, epoch=row.epoch, locks=row.locks == 1, lifetime=row.lifetime,
-        persistent=row.persistent == 1, tenant=row.tenant, device=_device(row), data=_read_data.decode(row.data),
+        persistent=row.persistent == 1, tenant=row.tenant, device=_device(row), data=codec.unpack(row.data),
         schema=row.schema,
     )  # fmt: skip
 
