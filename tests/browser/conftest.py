@@ -97,7 +97,7 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(gap: Callable[[str, str], None]) -> Iterator[Browser]:
     """Start the machine's own Chromium once; every context in it is a fresh profile."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing; make test installs it")
