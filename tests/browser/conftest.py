@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,10 @@ class _Server(uvicorn.Server):
 @pytest.fixture(scope="package")
 def chromium(gap: Callable[[str, str], None]) -> Iterator[Browser]:
     """Start the machine's own Chromium once; every context in it is a fresh profile."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing; make test installs it")
+    if find_spec("playwright") is None:
+        gap("playwright", "make test")
+    from playwright import sync_api as playwright
+
     path = shutil.which("chromium") or "/usr/bin/chromium"
     if not Path(path).exists():
         gap("browser", "apt-get install chromium")

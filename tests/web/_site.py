@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from coatcheck import AsyncSessions, Policy
+from coatcheck import AsyncSessions, Policy, StoreUnavailable
+from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import CapturedEvents, FrozenClock
 from coatcheck.web.starlette import SessionMiddleware, session_of, user_of
 
@@ -37,6 +38,31 @@ class Gate:
         """Say that the handler was reached, and wait."""
         self.inside.set()
         await self.go.wait()
+
+
+class Outage(MemoryStore):
+    """A store that stops answering when told to."""
+
+    down = False
+
+    async def find(self, ids: Any) -> Any:
+        """Find, unless down."""
+        self._check()
+        return await super().find(ids)
+
+    async def end(self, id: str, **facts: Any) -> Any:
+        """End, unless down."""
+        self._check()
+        return await super().end(id, **facts)
+
+    async def commit(self, id: str, **facts: Any) -> Any:
+        """Commit, unless down."""
+        self._check()
+        return await super().commit(id, **facts)
+
+    def _check(self) -> None:
+        if self.down:
+            raise StoreUnavailable("the engine did not answer")
 
 
 class World:

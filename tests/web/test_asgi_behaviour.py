@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from coatcheck import CommitRefused, Policy, StoreUnavailable
-from coatcheck.stores.memory import MemoryStore
+from coatcheck import CommitRefused, Policy
 from coatcheck.web.starlette import session_of
-from tests.web._site import Gate, World, cookie_header, cookies_of
+from tests.web._site import Gate, Outage, World, cookie_header, cookies_of
 
 PAGE = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-class Outage(MemoryStore):
-    """A store that stops answering when told to."""
-
-    down = False
-
-    async def find(self, ids: Any) -> Any:
-        """Find, unless down."""
-        self._check()
-        return await super().find(ids)
-
-    async def end(self, id: str, **facts: Any) -> Any:
-        """End, unless down."""
-        self._check()
-        return await super().end(id, **facts)
-
-    async def commit(self, id: str, **facts: Any) -> Any:
-        """Commit, unless down."""
-        self._check()
-        return await super().commit(id, **facts)
-
-    def _check(self) -> None:
-        if self.down:
-            raise StoreUnavailable("the engine did not answer")
 
 
 def test_a_refused_save_replaces_the_answer() -> None:

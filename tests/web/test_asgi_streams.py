@@ -13,35 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from coatcheck import AsyncSessions, StoreUnavailable
-from coatcheck.stores.memory import MemoryStore
+from coatcheck import AsyncSessions
 from coatcheck.web.starlette import SessionMiddleware, session_of
-from tests.web._site import PUBLIC, World, cookie_header
-
-
-class Outage(MemoryStore):
-    """A store that stops answering when told to."""
-
-    down = False
-
-    async def find(self, ids: Any) -> Any:
-        """Find, unless down."""
-        self._check()
-        return await super().find(ids)
-
-    async def end(self, id: str, **facts: Any) -> Any:
-        """End, unless down."""
-        self._check()
-        return await super().end(id, **facts)
-
-    async def commit(self, id: str, **facts: Any) -> Any:
-        """Commit, unless down."""
-        self._check()
-        return await super().commit(id, **facts)
-
-    def _check(self) -> None:
-        if self.down:
-            raise StoreUnavailable("the engine did not answer")
+from tests.web._site import PUBLIC, Outage, World, cookie_header
 
 
 def test_streaming_is_untouched() -> None:
@@ -51,7 +25,7 @@ def test_streaming_is_untouched() -> None:
 
     async def story() -> None:
         async def receive() -> dict[str, Any]:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()  # a client that stays
             return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
