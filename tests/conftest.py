@@ -34,9 +34,13 @@ def _gap() -> Gap:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start a list of gaps for this run."""
+    """Start a list of gaps for this run, and offer the servers of tests/servers to every test."""
     config.stash[_GAPS] = {}
     config.pluginmanager.register(_Gaps(config.stash[_GAPS]), "coatcheck-gaps")
+    if Path(__file__).with_name("servers").is_dir():  # tests/surface/test_gaps.py uses this file alone
+        from tests.servers import fixtures
+
+        config.pluginmanager.register(fixtures, "coatcheck-servers")
 
 
 class _Gaps:

@@ -25,6 +25,7 @@ from coatcheck.errors import (
     StoreUnavailable,
     TooLate,
     TransactionMisuse,
+    Unconfirmed,
     UnreadableRecord,
     WrongEventLoop,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "StoreUnavailable",
     "TooLate",
     "TransactionMisuse",
+    "Unconfirmed",
     "UnreadableRecord",
     "User",
     "WrongEventLoop",

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from coatcheck.codec import decode, encode
-from coatcheck.errors import DataMismatch
+from coatcheck.errors import DataMismatch, NotEncodable
+from coatcheck.model import is_text
 from coatcheck.typed import TypedView
 from coatcheck.verbs import Change
 
@@ -79,12 +80,12 @@ class Data:
 
         Raises:
             TypeError: *key* is not a string.
-            NotEncodable: the value could not be restored as it is.
+            NotEncodable: the value could not be restored as it is, or the key has a lone surrogate or a NUL.
         """
         if type(key) is not str:
             raise TypeError(f"session keys are str, not {type(key).__name__}")
-        if not key.isascii():
-            encode(key, "a session key")
+        if not is_text(key):
+            raise NotEncodable(f"the session key {key!r} is no valid Unicode, or holds a NUL; no store could keep it")
         encode(value, f"session[{key!r}]")
         for view in self._views:
             view.assign(key, value)

@@ -6,6 +6,7 @@
     ├── ConfigurationError        refused at start-up, all faults at once
     │   └── MissingExtra          an optional dependency is absent; names the command that adds it
     ├── StoreUnavailable          the store did not answer (503)
+    │   └── Unconfirmed           a revocation was written, but too few replicas confirmed it (503)
     ├── UnreadableRecord          a newer release wrote this session (503)
     ├── WrongEventLoop            one AsyncSessions used from two running event loops
     └── SessionError
@@ -32,7 +33,10 @@ secret, a digest or a datum of a session.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from coatcheck.model import Tombstone
 
 
 class CoatcheckError(Exception):
@@ -73,19 +77,59 @@ class MissingExtra(ConfigurationError):
 
 
 class StoreUnavailable(CoatcheckError):
-    """The store did not answer; whether a change was made is unknown."""
+    """The store did not answer; whether a change was made is unknown.
+
+    Attributes:
+        told: whether ``store.unavailable`` was raised for it.
+    """
 
     code = "store_unavailable"
     status = 503
     title = "Sessions are unavailable"
+    told: bool = False
+
+
+class Unconfirmed(StoreUnavailable):
+    """A revocation was written, but fewer replicas confirmed it than were asked for: a failover may undo it.
+
+    Ask again: the same revocation, sent once more, waits for the replicas once more.
+
+    Attributes:
+        ended: what this call ended, as it would have answered; empty when that was nothing, or is unknown.
+        epoch: what `raise_epoch` would have answered, once every part of the store refuses what is older; ``None``
+            with other verbs, and when that is unknown.
+    """
+
+    code = "unconfirmed"
+
+    def __init__(self, message: str = "", *, ended: Sequence[Tombstone] = (), epoch: int | None = None) -> None:
+        """Say what is not confirmed, and keep what was done."""
+        super().__init__(message)
+        self.ended: tuple[Tombstone, ...] = tuple(ended)
+        self.epoch = epoch
 
 
 class UnreadableRecord(CoatcheckError):
-    """A newer release of coatcheck wrote this session; it was left untouched."""
+    """A newer release of coatcheck wrote this session; it was left untouched.
+
+    Attributes:
+        schema: the format it was written in, ``None`` when the store did not say.
+    """
 
     code = "unreadable_record"
     status = 503
     title = "Sessions are unavailable"
+    schema: int | None = None
+
+    @classmethod
+    def written_in(cls, session_id: str, schema: int) -> Self:
+        """Say which session it is, by its public id, and in which format it was written."""
+        error = cls(
+            f"session {session_id} has format {schema}, which a newer release of coatcheck wrote; "
+            "finish the upgrade on this machine"
+        )
+        error.schema = schema
+        return error
 
 
 class WrongEventLoop(CoatcheckError):

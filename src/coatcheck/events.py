@@ -32,7 +32,7 @@ EVENTS: Final[dict[str, str]] = {
     "logout.unconfirmed": "The store did not answer a sign-out; it will be tried again.",
     "logout.confirmed": "A sign-out that the store had not answered went through.",
     "cookie.rejected": "A session cookie was no ticket. Details: `why` (`malformed`, `duplicate` or `unknown`).",
-    "store.unavailable": "The store did not answer. Details: `error`.",
+    "store.unavailable": "The store did not answer, or did not confirm. Details: `error` (a class), `cause` (words).",
     "store.clock_drift": "This worker's clock and the store's are apart. Details: `millis`.",
 }
 """Every event's name and what it means."""

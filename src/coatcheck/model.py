@@ -29,6 +29,11 @@ RECORD_SCHEMA: Final = 1
 _NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
+def is_text(text: str) -> bool:
+    """Whether every store can keep *text* as it is: no lone surrogate, which UTF-8 has not, and no NUL."""
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
+
+
 class Device(Struct, frozen=True, kw_only=True):
     """What is remembered of the browser behind a session; the raw user agent is never kept.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from coatcheck.durations import Duration, to_millis, to_text
-from coatcheck.model import Millis
+from coatcheck.model import Millis, is_text
 from coatcheck.verbs import AtLimit
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 COOKIE_CAP: Final[Millis] = 400 * 86_400_000
 """Browsers cut a cookie's life to 400 days (RFC 6265bis, section 5.5), in milliseconds."""
+
+LONGEST: Final[Millis] = 36_500 * 86_400_000
+"""The longest time a policy may name, a hundred years in milliseconds: no deadline then comes near 2^53."""
+MOST: Final = 2**53 - 1
+"""The largest number that every store counts exactly."""
 
 _REQUIRED: Final = ("rotation_grace", "keep_ended")
 _OPTIONAL: Final = (
@@ -45,7 +50,7 @@ def faults_of(policy: Policy) -> list[str]:
                 faults.append(f"{name} must be a length of time, not None")
             continue
         try:
-            read[name] = to_millis(value)
+            read[name] = _length(value)
         except ValueError as fault:
             faults.append(f"{name}: {fault}")
     faults.extend(_choices(policy))
@@ -55,6 +60,18 @@ def faults_of(policy: Policy) -> list[str]:
             faults.extend(_clocks(policy, read, prefix))
         faults.extend(_intervals(read))
     return faults
+
+
+def _length(value: Duration) -> Millis:
+    """Read a length of time.
+
+    Raises:
+        ValueError: it is none, or longer than `LONGEST`.
+    """
+    millis = to_millis(value)
+    if millis > LONGEST:
+        raise ValueError(f"{to_text(millis)} is more than a hundred years; choose at most {to_text(LONGEST)}")
+    return millis
 
 
 def _choices(policy: Policy) -> Iterator[str]:
@@ -69,7 +86,7 @@ def _choices(policy: Policy) -> Iterator[str]:
             if percent and not 1 <= int(percent[1]) <= 100:
                 yield f"renew_when={rule!r} must lie between 1% and 100%"
             elif not percent:
-                to_millis(rule)
+                _length(rule)
         except (TypeError, ValueError):
             yield f'renew_when={rule!r} is not known; write "active", a share such as "25%" or a time such as "1h"'
 
@@ -81,6 +98,8 @@ def _numbers(policy: Policy) -> Iterator[str]:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             yield f"{name}={value!r} must be a whole number of at least {least}"
+        elif value > MOST:
+            yield f"{name}={value!r} is more than any store can count; choose at most {MOST}"
         elif name == "aal" and value > 3:
             yield f"aal={value!r} must be 0, 1, 2 or 3 (NIST SP 800-63B)"
     if not _are_names(policy.default_roles):
@@ -95,7 +114,7 @@ def _are_names(roles: object) -> bool:
     if not isinstance(roles, tuple):
         return False
     names = cast("tuple[object, ...]", roles)
-    return all(isinstance(name, str) and name for name in names)
+    return all(isinstance(name, str) and name and is_text(name) for name in names)
 
 
 def _clocks(policy: Policy, read: dict[str, Millis | None], prefix: str) -> Iterator[str]:

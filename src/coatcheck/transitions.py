@@ -1,6 +1,6 @@
 """How a record changes: the one place where the store verbs' rules are code.
 
-Pure. Every function takes a record as it is and answers the record as it becomes, or a `Refusal` and no change. The
+Pure. Every function takes a record as it is and answers the record as it becomes, or why it does not change. The
 memory and SQLite stores call these inside their own atomic step, so both have one meaning; the networked stores say
 the same in SQL and Lua and are held to it by the conformance suite.
 
@@ -14,15 +14,27 @@ Laws:
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Mapping
 
 from coatcheck.model import Millis, Reason, Record, replace
-from coatcheck.verbs import Change, Limit, Refusal, Rotation, Seen
+from coatcheck.verbs import Change, Limit, Refusal, Rotation, Seen, TooLarge
 
 
 def data_size(data: Mapping[str, bytes]) -> int:
     """Return the size of keys and values together, in bytes."""
     return sum(len(key.encode()) + len(value) for key, value in data.items())
+
+
+def largest(data: Mapping[str, bytes]) -> tuple[tuple[str, int], ...]:
+    """Return the three largest keys with their bytes, key and value together, largest first; of equal ones by name."""
+    sizes = ((key, len(key.encode()) + len(raw)) for key, raw in data.items())
+    return tuple(heapq.nsmallest(3, sizes, key=lambda row: (-row[1], row[0])))
+
+
+def raised(epoch: int, now: Millis) -> int:
+    """Return the epoch after *epoch*: never the same value again, also by a store that forgot what it was."""
+    return max(epoch + 1, now)
 
 
 def merged(data: Mapping[str, bytes], change: Change) -> dict[str, bytes]:
@@ -65,19 +77,19 @@ def seen(record: Record, activity: Seen | None) -> Record:
 
 def committed(
     record: Record, change: Change, activity: Seen | None, expect_version: int | None, max_bytes: int | None
-) -> Record | Refusal:
+) -> Record | Refusal | TooLarge:
     """Merge changed keys into a record that `refusal` has let through."""
     if expect_version is not None and record.version != expect_version:
         return Refusal.CONFLICT
     data = merged(record.data, change)
-    if max_bytes is not None and change.set and data_size(data) > max_bytes:
-        return Refusal.TOO_LARGE
+    if max_bytes is not None and change.set and (size := data_size(data)) > max_bytes:
+        return TooLarge(size=size, largest=largest(data))
     return replace(seen(record, activity), data=data, version=record.version + 1)
 
 
 def rotated(
     record: Record, rotation: Rotation, change: Change, activity: Seen | None, max_bytes: int | None
-) -> Record | Refusal:
+) -> Record | Refusal | TooLarge:
     """Give a record that `refusal` has let through a new secret, and merge what comes with it.
 
     Of several rotations by age at once the first one counts; the others merge what they bring onto its record.
@@ -88,7 +100,7 @@ def rotated(
     if overtaken and (by_privilege or not by_age_before):
         return Refusal.CONFLICT
     merged_record = committed(record, change, activity, None, max_bytes) if change else seen(record, activity)
-    if overtaken or isinstance(merged_record, Refusal):
+    if overtaken or not isinstance(merged_record, Record):
         return merged_record
     grant = rotation.grant
     return replace(

@@ -121,11 +121,25 @@ class Refusal(enum.Enum):
     GONE = "gone"
     GENERATION = "generation"
     CONFLICT = "conflict"
-    TOO_LARGE = "too_large"
+
+
+class TooLarge(Struct, frozen=True, kw_only=True):
+    """A change was not made because the session's data would pass the limit.
+
+    Attributes:
+        size: bytes that keys and values together would take.
+        largest: up to three of the largest keys with their bytes, key and value together, largest first.
+    """
+
+    size: int
+    largest: tuple[tuple[str, int], ...]
 
 
 class Created(Struct, frozen=True, kw_only=True):
-    """A session was made. ``ended`` holds the tombstones of whom it evicted and of what it replaced."""
+    """A session was made.
+
+    ``ended`` holds the tombstones of those of the user's that were over, of whom it evicted, and of what it replaced.
+    """
 
     record: Record
     ended: tuple[Tombstone, ...] = ()

@@ -18,7 +18,8 @@ from coatcheck.testing import CapturedEvents, FrozenClock
 Mode = Literal["async", "blocking"]
 
 READS: Final = frozenset({"find", "epoch", "key", "list_user", "list_ended", "browse", "count", "get_side"})
-_PLAIN: Final = frozenset({"traits", "tenant"})
+_PLAIN: Final = frozenset({"traits", "tenant", "clock"})
+"""What is not watched: properties, and the clock, which a manager asks for once and at its own time."""
 
 _loop: Final = asyncio.new_event_loop()
 atexit.register(_loop.close)

@@ -96,6 +96,23 @@ def test_keys_are_text() -> None:
             data.delete(missing)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("key", ["\ud800", "a\0b", "\0", "é\udfff"])
+def test_keys_are_what_every_store_can_keep(key: str) -> None:
+    """S-04: a key with a NUL or a lone surrogate is refused where it is assigned; it would fail in some stores only."""
+    data = Data({})
+    with pytest.raises(NotEncodable, match="no valid Unicode, or holds a NUL"):
+        data.set(key, 1)
+    assert (key in data, bool(data.delta())) == (False, False)
+
+
+@pytest.mark.parametrize("key", ["", "é", "🗝", "a b", "\x01", "\u2028", "\ud7ff\ue000"])
+def test_unusual_keys_are_kept(key: str) -> None:
+    """S-04: any other text is a key."""
+    data = Data({})
+    data.set(key, 1)
+    assert set(data.delta().set) == {key}
+
+
 def test_delete_and_add_again() -> None:
     """Promise 3: deletion is written once, hides the key at once, and gives way to a later assignment."""
     data = Data(stored(a=1, b=2))

@@ -12,7 +12,8 @@ from coatcheck.errors import CoatcheckError, ConfigurationError, DataTooLarge, M
 
 STATUS = {
     "coatcheck_error": 500, "configuration": 500, "missing_extra": 500, "store_unavailable": 503,
-    "unreadable_record": 503, "wrong_event_loop": 500, "session_error": 500, "sign_in_required": 401,
+    "unconfirmed": 503, "unreadable_record": 503, "wrong_event_loop": 500, "session_error": 500,
+    "sign_in_required": 401,
     "commit_refused": 409, "session_gone": 401, "privilege_changed": 409, "stale_login": 401,
     "session_limit_reached": 409, "contended": 503, "not_loaded": 500, "insecure_transport": 500, "too_late": 500,
     "transaction_misuse": 500, "data_error": 500, "not_encodable": 500, "data_too_large": 413, "data_mismatch": 500,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Policy, StoreUnavailable
+from coatcheck import Policy, StoreUnavailable, Unconfirmed
 from coatcheck.lifecycle import Cookie
 from tests.fast._world import World
 from tests.fast.conftest import Build
@@ -68,8 +68,42 @@ def test_load_during_an_outage(build: Build) -> None:
     world.store.down = {"find"}
     with pytest.raises(StoreUnavailable):
         world.load(token)
-    assert world.events.only("store.unavailable")[0].details["error"] == "StoreUnavailable"
+    (told,) = world.events.only("store.unavailable")
+    assert told.details == {"error": "StoreUnavailable", "cause": "the test has switched this verb off"}
     assert world.load(None).user_id is None
+
+
+def test_a_fault_is_told_once(build: Build) -> None:
+    """Promise 9: one fault is one event, whoever comes across it on its way; another fault is another one."""
+    core = build().sessions._core
+    heard: list[object] = []
+    core.listeners = [lambda event: heard.append(event.details)]
+    first, second = StoreUnavailable("out of memory"), Unconfirmed("0 of 1 replicas")
+    for fault in (first, first, second, first, second):
+        core.tell_outage(fault)
+    assert heard == [
+        {"error": "StoreUnavailable", "cause": "out of memory"}, {"error": "Unconfirmed", "cause": "0 of 1 replicas"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["find", "end"])
+def test_a_sign_out_says_what_was_wrong(build: Build, verb: str) -> None:
+    """Promise 9, ruling 8: beside the sign-out that is owed, the fault is told, once and under its own cause."""
+    world = build()
+    token = world.sign_in()
+    session = world.load(token)
+    world.store.down = {verb}
+    if verb == "find":
+        state = session._state
+        with pytest.raises(StoreUnavailable) as met:
+            world.load(token)
+        state.problem = met.value
+    with pytest.raises(StoreUnavailable) as caught:
+        world.run(session.logout())
+    world.sessions._core.tell_outage(caught.value)
+    told = [event.details["cause"] for event in world.events.only("store.unavailable")]
+    assert told == ["the test has switched this verb off"]
+    assert len(world.events.only("logout.unconfirmed")) == 1
 
 
 def test_anonymous_write_during_an_outage(build: Build) -> None:

@@ -15,8 +15,10 @@ from coatcheck import (
     SessionGone,
     SignInRequired,
 )
+from coatcheck.codec import encode
 from coatcheck.lifecycle import Cookie
 from coatcheck.state import Visit
+from coatcheck.transitions import data_size
 from tests.fast._world import World
 from tests.fast.conftest import Build
 
@@ -213,6 +215,53 @@ def test_limit_counts_what_others_stored_meanwhile(build: Build) -> None:
         world.save(right)
     assert {key for key, _ in caught.value.largest} == {"left", "right"}
     assert set(world.data(token)) == {"left"}
+
+
+def test_limit_counts_what_others_removed_meanwhile(build: Build) -> None:
+    """Promise 3: what does not fit beside keys that another request has removed since fits, and is saved."""
+    world = build()
+    token = world.sign_in(data={"old": "x" * 9000})
+    left, right = world.load(token), world.load(token)
+    del left["old"]
+    right["new"] = "x" * 9000
+    world.save(left)
+    world.save(right)
+    assert set(world.data(token)) == {"new"}
+
+
+def test_sizes_are_those_that_the_store_found(build: Build) -> None:
+    """Promise 3: the error names the merged size to the byte, and the changes stay, to be made smaller."""
+    world = build(Policy(data_limit=100, data_warning=100))
+    token = world.sign_in(data={"a": "x" * 40})
+    left, right = world.load(token), world.load(token)
+    left["b"], right["c"] = "x" * 30, "x" * 50
+    world.save(left)
+    with pytest.raises(DataTooLarge) as caught:
+        world.save(right)
+    stored = world.store.row().data
+    assert caught.value.size == data_size(stored) + 1 + len(encode("x" * 50))
+    assert [key for key, _ in caught.value.largest] == ["c", "a", "b"]
+    assert [event.details["why"] for event in world.events.only("session.commit_refused")] == ["too_large"]
+    right["c"] = "x"
+    world.save(right)
+    assert set(world.data(token)) == {"a", "b", "c"}
+
+
+def test_what_is_too_large_by_itself_is_not_sent(build: Build) -> None:
+    """Promise 6: a change that alone passes the limit asks no store, and a transaction says the same."""
+    world = build()
+    token = world.sign_in()
+    session = world.load(token)
+    session["big"] = "x" * 20_000
+    world.store.calls.clear()
+    with pytest.raises(DataTooLarge):
+        world.save(session)
+    assert world.store.calls == []
+    session_id = world.store.row().id
+    for size in (20_000, 9000):
+        with pytest.raises(DataTooLarge):
+            world.run(world.sessions.transaction(session_id, lambda data, n=size: data.update(a="x" * n, b="x" * 9000)))
+    assert world.data(token) == {}
 
 
 def test_policy_without_anonymous_sessions(build: Build) -> None:

@@ -233,7 +233,12 @@ def test_own_replaced_session_does_not_count(build: Build) -> None:
         ({"user_id": "ada", "roles": "admin"}, TypeError),
         ({"user_id": "ada", "roles": ["", "b"]}, TypeError),
         ({"user_id": "ada", "roles": [1]}, TypeError),
+        ({"user_id": "ada", "roles": ["a\0b"]}, ValueError),
+        ({"user_id": "ada", "roles": ["editor", "\ud800"]}, ValueError),
         ({"user_id": "ada", "amr": "pwd"}, TypeError),
+        ({"user_id": "ada", "amr": [1]}, TypeError),
+        ({"user_id": "ada", "amr": ["\udfff"]}, ValueError),
+        ({"user_id": "ada", "amr": ["p\0"]}, ValueError),
     ],
     ids=str,
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from coatcheck import AsyncSessions, ConfigurationError, Policy
+from coatcheck import AsyncSessions, ConfigurationError, Policy, StaleLogin
+from coatcheck.manager import sweeping
 from coatcheck.manager.sweeping import BATCH, BATCHES, pause_seconds
-from coatcheck.model import replace
+from coatcheck.model import Record, replace
 from coatcheck.stores.contract import Capability
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import CapturedEvents, FrozenClock
@@ -72,6 +73,22 @@ def test_sweep_works_in_batches(build: Build) -> None:
     assert world.run(world.sessions.sweep()).total == BATCH * 2 + 1
     assert world.store.calls.count("sweep") == 3
     assert BATCHES * BATCH >= 10_000
+
+
+def test_a_short_memory_lets_no_old_sign_in_through(build: Build) -> None:
+    """Promise 2: however short keep_ended is, a sweep forgets no epoch while a password is being checked."""
+    world = build(Policy(keep_ended="1s"))
+    world.sign_in()
+    epoch = world.run(world.sessions.epoch("ada"))
+    world.run(world.sessions.revoke_user("ada"))
+    for later in ("2s", "10m", "23h"):
+        world.clock.advance(later)
+        world.run(world.sessions.sweep())
+        with pytest.raises(StaleLogin):
+            world.run(world.load().login("ada", epoch=epoch))
+    world.clock.advance("1h")
+    world.run(world.sessions.sweep())
+    assert world.run(world.sessions.epoch("ada")) == epoch == 0, "after a day and keep_ended it is forgotten"
 
 
 def test_tombstones_are_forgotten(build: Build) -> None:
@@ -153,3 +170,47 @@ def test_sweep_for_ever_survives_outages_and_retries_logouts() -> None:
     paused = asyncio.run(run())
     assert all(270 <= seconds <= 330 for seconds in paused)
     assert events.names == ["session.created", "store.unavailable", "session.abandoned"]
+
+
+def test_a_backlog_is_swept_on_at_once_and_leaves_room() -> None:
+    """S-42: what a bounded sweep left over is swept a second later, and between batches others get the store."""
+    world = World("async")
+    sessions = AsyncSessions(world.store, clock=world.clock)
+    core: Any = sessions._core
+    runtime: Any = core.runtime
+    ticks = iter(range(1_000_000))
+
+    async def run() -> list[float]:
+        for _ in range(3 * BATCH):
+            await world.store.create(await a_record(core), now=core.now())
+        paused: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            paused.append(seconds)
+            world.clock.advance("31d")
+            if seconds > 270 and len(paused) > 1:
+                raise asyncio.CancelledError
+
+        runtime.pause, runtime.elapsed = pause, lambda: next(ticks) * 0.01
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sweeping, "BATCHES", 2)
+            with pytest.raises(asyncio.CancelledError):
+                await sessions.sweep_for_ever()
+        return paused
+
+    first, *others, last = asyncio.run(run())
+    assert first > 270
+    assert last > 270
+    assert others.count(sweeping.BACKLOG_PAUSE) == 1
+    between = [seconds for seconds in others if seconds != sweeping.BACKLOG_PAUSE]
+    assert between == pytest.approx([0.01] * len(between))
+    assert len(between) == 3
+
+
+async def a_record(core: Any) -> Record:
+    """Make an anonymous record as the manager would."""
+    ticket, now = await core.mint(None), core.now()
+    return Record(
+        id=ticket.id, secret_digest=core.digest(ticket), created_at=now, last_seen_at=now,
+        idle_expires_at=now + 1000, expires_at=now + 2000, rotated_at=now,
+    )  # fmt: skip

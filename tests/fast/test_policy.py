@@ -125,6 +125,15 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"default_roles": "user"}, "must be a tuple of names"),
     ({"default_roles": ("",)}, "must be a tuple of names"),
     ({"sweep_every": "0s"}, "sweep_every"),
+    ({"keep_ended": "36501d"}, "keep_ended: 36501d is more than a hundred years; choose at most 36500d"),
+    ({"sweep_every": "999999999999w"}, "sweep_every: .* more than a hundred years"),
+    ({"rotate_every": timedelta.max}, "rotate_every: .* more than a hundred years"),
+    ({"idle_timeout": "36501d"}, "idle_timeout: .* more than a hundred years"),
+    ({"renew_when": "36501d"}, "renew_when='36501d' is not known"),
+    ({"max_ended": 2**53}, "max_ended=9007199254740992 is more than any store can count"),
+    ({"data_limit": 2**63}, "data_limit=.* is more than any store can count"),
+    ({"default_roles": ("a\0b",)}, "must be a tuple of names"),
+    ({"default_roles": ("\ud800",)}, "must be a tuple of names"),
 ]
 
 
@@ -144,6 +153,7 @@ def test_fault_and_remedy(options: dict[str, Any], message: str) -> None:
         {"allow_remember": False, "remember_idle_timeout": None, "remember_absolute_timeout": None},
         {"idle_timeout": "30d"},
         {"rotate_every": None, "rotation_grace": "1h"},
+        {"keep_ended": "36500d", "max_ended": 2**53 - 1},
         {"sweep_every": None, "touch_every": "0s", "renew_when": "100%"},
         {"idle_timeout": timedelta(days=1), "max_sessions": 1, "aal": 0, "default_roles": ()},
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,17 @@ from coatcheck.testing.finding import middleware_of
 from coatcheck.web.starlette import SessionMiddleware, session_of
 
 LOCAL = "http://localhost:8000"
+
+
+@pytest.mark.parametrize("first", ["contract", "contract_bench", "giving_way", "signing", "finding"])
+def test_its_names_are_what_they_say(first: str) -> None:
+    """Whatever was imported before, ``from coatcheck.testing import ...`` gives classes and functions, not modules."""
+    code = (
+        f"import coatcheck.testing.{first}, coatcheck.testing as it, types; "
+        "print([name for name in it.__all__ if isinstance(getattr(it, name), types.ModuleType)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 async def me(request: Request) -> JSONResponse:

@@ -15,14 +15,14 @@ from coatcheck.stores import _memory_rows
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing._make import IDLE, MINUTE, NOW, Maker, active
 from coatcheck.testing.contract import OpenStore, StoreContract
-from coatcheck.testing.yielding import yielding
+from coatcheck.testing.giving_way import yielding
 from coatcheck.verbs import Change, Created, Limit
 
 T = TypeVar("T")
 
 
 class TestMemoryStore(StoreContract):
-    """The reference keeps the contract."""
+    """Memory: the reference keeps the contract."""
 
     @pytest.fixture
     def open_store(self) -> OpenStore:
@@ -31,7 +31,7 @@ class TestMemoryStore(StoreContract):
 
 
 class TestYieldingMemoryStore(StoreContract):
-    """The contract holds too when other tasks run around every verb."""
+    """Memory, with other tasks around every verb."""
 
     @pytest.fixture
     def open_store(self) -> OpenStore:

@@ -1,11 +1,11 @@
-"""The SQLite store: the contract, for threads and for asyncio, and what it makes of rows it cannot read."""
+"""The SQLite store: the contract, for threads and for asyncio, its indexes, and what its file holds."""
 
 from __future__ import annotations
 
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,34 +13,52 @@ from pathlib import Path
 import pytest
 
 from coatcheck import tokens
-from coatcheck.model import RECORD_SCHEMA, Damaged, Device, FromTheFuture, Record, Tombstone
+from coatcheck.model import RECORD_SCHEMA, Record
 from coatcheck.runtime import finish
 from coatcheck.stores.sqlite import AsyncSqliteStore, SqliteStore, sql
 from coatcheck.stores.sqlite.rows import Row
-from coatcheck.testing._make import ABSOLUTE, IDLE, NOW, Maker, active, put
-from coatcheck.testing.contract import OpenStore, StoreContract
-from coatcheck.verbs import Created, Refusal, Replacing
+from coatcheck.testing._make import ABSOLUTE, IDLE, NOW, Maker, put
+from coatcheck.testing.contract import Kind, OpenStore, Plant, StoreContract
+from tests.stores._sqlite import Execute, add, executing, found, opened
+
+
+def plant_in(file: Path) -> Plant:
+    """Return what makes a row of *file* unreadable."""
+
+    def plant(id: str, kind: Kind) -> None:
+        column, value = ("schema", RECORD_SCHEMA + 1) if kind == "newer" else ("data", b"\xc1 no map")
+        with closing(sqlite3.connect(file)) as other, other:
+            other.execute(f"UPDATE sessions SET {column} = ? WHERE id = ?", (value, id))  # noqa: S608
+
+    return plant
 
 
 class TestSqliteStore(StoreContract):
-    """The store for threads keeps the contract."""
+    """SQLite, for threads."""
 
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         """Give stores over one file."""
         return lambda tenant="": SqliteStore(tmp_path / "sessions.db", tenant=tenant)
 
+    @pytest.fixture
+    def plant(self, tmp_path: Path) -> Plant:
+        """Meddle with that file."""
+        return plant_in(tmp_path / "sessions.db")
+
 
 class TestAsyncSqliteStore(StoreContract):
-    """The store for asyncio keeps the contract."""
+    """SQLite, for asyncio."""
 
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         """Give stores over one file."""
         return lambda tenant="": AsyncSqliteStore(tmp_path / "sessions.db", tenant=tenant)
 
-
-Execute = Callable[..., None]
+    @pytest.fixture
+    def plant(self, tmp_path: Path) -> Plant:
+        """Meddle with that file."""
+        return plant_in(tmp_path / "sessions.db")
 
 
 @pytest.fixture
@@ -52,9 +70,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(file: Path) -> Iterator[SqliteStore]:
     """Give an empty store, closed when the test ends."""
-    store = SqliteStore(file)
-    yield store
-    finish(store.close())
+    with opened(file) as store:
+        yield store
 
 
 @pytest.fixture
@@ -67,134 +84,7 @@ def make(store: SqliteStore) -> Maker:
 def execute(file: Path, store: SqliteStore) -> Execute:
     """Give a way to meddle with the file behind the store's back."""
     finish(store.open())
-
-    def run(statement: str, *terms: object) -> None:
-        with closing(sqlite3.connect(file)) as other, other:
-            other.execute(statement, terms)
-
-    return run
-
-
-def found(store: SqliteStore, id: str) -> object:
-    """Return what the store knows of one id."""
-    return finish(store.find([id]))[0]
-
-
-def add(store: SqliteStore, record: Record) -> Record:
-    """Insert a record that must be accepted."""
-    answer = finish(store.create(record, now=NOW))
-    assert isinstance(answer, Created)
-    return answer.record
-
-
-DAMAGE = [
-    ("data", b"\xc1 no map"), ("data", None), ("data", "text"), ("device", b"\x01"), ("roles", "{}"), ("amr", "[1"),
-    ("secret_digest", "text"), ("secret_digest", b""), ("version", "many"), ("generation", -1), ("created_at", "soon"),
-    ("last_seen_at", 0.5), ("rotate_due", 2), ("persistent", b""), ("schema", "one"), ("schema", 0), ("lifetime", b"x"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("column", "value"), DAMAGE)
-def test_a_damaged_row_is_answered_as_damaged(
-    store: SqliteStore, make: Maker, execute: Execute, column: str, value: object
-) -> None:
-    """Promise 12: a row that cannot be read is `Damaged`, changes nothing, is in no list, and repeats no value."""
-    whole, hurt = add(store, make.record("ann")), add(store, make.record("ann", data={"key": b"value"}))
-    execute(f"UPDATE sessions SET {column} = ? WHERE id = ?", value, hurt.id)  # noqa: S608
-    answer = found(store, hurt.id)
-    assert isinstance(answer, Damaged)
-    assert answer.id == hurt.id
-    assert "many" not in answer.why
-    assert "soon" not in answer.why
-    assert finish(store.commit(hurt.id, generation=1, change=put(a=b"1"), now=NOW)) is Refusal.GONE
-    assert finish(store.touch(hurt.id, generation=1, seen=active(NOW), now=NOW)) is Refusal.GONE
-    assert finish(store.list_user("ann", now=NOW)) == [whole]
-    assert finish(store.browse(limit=10)).items == (whole,)
-    assert finish(store.find([whole.id, hurt.id]))[0] == whole
-
-
-def test_text_that_is_none_is_damage(store: SqliteStore, make: Maker, execute: Execute) -> None:
-    """Promise 12: text that is not UTF-8, on which sqlite3 itself would raise, is damage of that row alone."""
-    whole, hurt = add(store, make.record("ann")), add(store, make.record("ann"))
-    execute("UPDATE sessions SET lifetime = CAST(x'ff41' AS TEXT) WHERE id = ?", hurt.id)
-    assert isinstance(found(store, hurt.id), Damaged)
-    assert finish(store.list_user("ann", now=NOW)) == [whole]
-
-
-def test_damaged_rows_do_not_stop_the_sweeper(store: SqliteStore, make: Maker, execute: Execute) -> None:
-    """A sweep that meets damaged rows first goes on to the others, one batch after another."""
-    records = [add(store, make.record("ann")) for _ in range(6)]
-    execute("UPDATE sessions SET secret_digest = 'x', expires_at = expires_at - 1 WHERE rowid <= 4")
-    later = NOW + ABSOLUTE
-    swept = [finish(store.sweep(now=later, limit=2, forget_before=0, max_ended=99)) for _ in range(4)]
-    assert {tombstone.id for batch in swept for tombstone in batch} == {record.id for record in records[4:]}
-
-
-def test_a_future_row_is_left_as_it_is(store: SqliteStore, make: Maker, execute: Execute, file: Path) -> None:
-    """Promise 12: no verb changes a row that a newer release wrote, and the sweeper leaves it."""
-    record = add(store, make.record("ann"))
-    execute("UPDATE sessions SET schema = ?, data = 'of another kind' WHERE id = ?", RECORD_SCHEMA + 1, record.id)
-
-    def row() -> object:
-        with closing(sqlite3.connect(file)) as other:
-            return other.execute("SELECT * FROM sessions").fetchall()
-
-    before = row()
-    assert found(store, record.id) == FromTheFuture(record.id, RECORD_SCHEMA + 1)
-    assert finish(store.commit(record.id, generation=1, change=put(a=b"1"), now=NOW)) is Refusal.GONE
-    assert finish(store.touch(record.id, generation=1, seen=active(NOW), now=NOW)) is Refusal.GONE
-    turned = store.rotate(record.id, generation=1, rotation=make.rotation(record), change=put(), now=NOW)
-    assert finish(turned) is Refusal.GONE
-    assert finish(store.end(record.id, reason="revoked", now=NOW, owner="bob")) is None
-    assert finish(store.set_roles("ann", ("editor",), now=NOW)) == ()
-    assert finish(store.sweep(now=NOW + ABSOLUTE, limit=9, forget_before=NOW * 2, max_ended=0)) == ()
-    assert finish(store.put_side(record.id, "name", b"value", now=NOW)) is False
-    assert finish(store.list_user("ann", now=NOW)) == []
-    assert finish(store.browse(limit=9)).items == ()
-    assert row() == before
-
-
-Ending = Callable[[SqliteStore, str], object]
-
-ENDINGS: dict[str, Ending] = {
-    "end": lambda store, name: finish(store.end(name, reason="revoked", now=NOW, owner="ann")),
-    "take": lambda store, name: finish(store.take(name, now=NOW)),
-    "end_user": lambda store, name: finish(store.end_user("ann", reason="revoked", now=NOW)),
-    "end_all": lambda store, name: finish(store.end_all(below=1, reason="revoked", now=NOW, limit=9)),
-    "create": lambda store, name: finish(
-        store.create(Maker(b"other", seed=9).record("ann"), now=NOW, replacing=Replacing(id=name, carry=True))
-    ),
-}
-
-
-@pytest.mark.parametrize("verb", ENDINGS)
-@pytest.mark.parametrize("damage", [f"schema = {RECORD_SCHEMA + 1}", "data = 'no map'"])
-def test_what_cannot_be_read_can_be_ended(
-    store: SqliteStore, make: Maker, execute: Execute, verb: str, damage: str
-) -> None:
-    """Promise 2: a damaged or newer row ends like any other, so that no release finds it alive after a revocation."""
-    record = add(store, make.record("ann", data={"key": b"value"}))
-    execute(f"UPDATE sessions SET {damage} WHERE id = ?", record.id)  # noqa: S608
-    assert ENDINGS[verb](store, record.id)
-    left = found(store, record.id)
-    assert isinstance(left, Tombstone)
-    assert (left.user_id, left.had_data) == ("ann", True)
-
-
-def test_what_a_newer_release_added_is_kept(store: SqliteStore, make: Maker, execute: Execute, file: Path) -> None:
-    """Two releases on one file: columns and device fields that this one does not know survive its writes."""
-    import msgspec
-
-    record = add(store, make.record("ann", device=Device(browser="Firefox 153")))
-    execute("ALTER TABLE sessions ADD COLUMN colour TEXT")
-    wider = msgspec.msgpack.encode({"browser": "Firefox 153", "screen": "wide"})
-    execute("UPDATE sessions SET colour = 'blue', device = ?", wider)
-    finish(store.commit(record.id, generation=1, change=put(a=b"1"), now=NOW, seen=active(NOW, address="::1")))
-    finish(store.rotate(record.id, generation=1, rotation=make.rotation(record), change=put(), now=NOW))
-    with closing(sqlite3.connect(file)) as other:
-        colour, device = other.execute("SELECT colour, device FROM sessions").fetchone()
-    kept = msgspec.msgpack.decode(device)
-    assert (colour, kept["screen"], kept["last_address"]) == ("blue", "wide", "::1")
+    return executing(file)
 
 
 PLANS = {
@@ -209,6 +99,7 @@ PLANS = {
     sql.DUE_IDLE: "sessions_due_idle (tenant=? AND idle_expires_at<?)",
     sql.FORGET_OLD: "sessions_ended (tenant=? AND ended_at>? AND ended_at<?)",
     sql.FORGET_SURPLUS: "sessions_ended (tenant=? AND ended_at>?)",
+    sql.FORGET_EPOCHS: "users_raised (tenant=? AND raised_at<?)",
     sql.BURY: "sqlite_autoindex_sessions_1",
     sql.SAVE_DATA: "sqlite_autoindex_sessions_1",
     sql.GET_SIDE: "sqlite_autoindex_sides_1",

@@ -150,7 +150,7 @@ def steps(*more: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 ADDITION = ("ALTER TABLE sessions ADD COLUMN colour TEXT",)
-BREAK = ("UPDATE meta SET value = 2 WHERE name = 'oldest_reader'",)
+BREAK = ("UPDATE meta SET value = 9 WHERE name = 'oldest_reader'",)
 
 
 def upgrade(file: Path, *more: tuple[str, ...]) -> None:
@@ -184,7 +184,7 @@ def test_a_file_that_only_a_newer_release_can_use_is_refused(file: Path) -> None
     """A format beyond this release is refused when the store opens, and not touched."""
     finish(SqliteStore(file).open())
     upgrade(file, ADDITION, BREAK)
-    with pytest.raises(ConfigurationError, match=r"newer coatcheck \(format 3; this one knows 1\)"):
+    with pytest.raises(ConfigurationError, match=r"newer coatcheck \(format 4; this one knows 2\)"):
         finish(SqliteStore(file).open())
 
 
@@ -194,5 +194,5 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(file: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         upgrade(file, (*ADDITION, "THIS IS NOT SQL"))
     with closing(sqlite3.connect(file)) as other:
-        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        assert other.execute("PRAGMA user_version").fetchone() == (len(schema.STEPS),)
         assert "colour" not in {row[1] for row in other.execute("PRAGMA table_info(sessions)")}

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from coatcheck.testing.yielding import yielding
+from coatcheck.testing.giving_way import yielding
 from coatcheck.tokens import mint
 from tests.web import scenarios
 from tests.web._site import LOCAL, Gate, World

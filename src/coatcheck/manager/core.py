@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from coatcheck import tokens
 from coatcheck.devices import Describe
+from coatcheck.errors import StoreUnavailable
 from coatcheck.events import Detail, Event, Listener
+from coatcheck.manager.clock import Watch
 from coatcheck.model import Device, Millis, Tombstone
 from coatcheck.policy import Policy
 from coatcheck.runtime import Runtime
@@ -67,9 +69,10 @@ class Core:
         self.retrying = False
         self.offset: Millis = 0
         self.next_sweep: Millis = 0
+        self.watch: Watch | None = Watch(clock, runtime.elapsed)
         self._clock = clock
+        self._told: Millis = 0
         self._describe = describe
-        self._key: bytes | None = None
 
     def now(self) -> Millis:
         """Return the time as the store sees it, in milliseconds since the Unix epoch."""
@@ -77,11 +80,37 @@ class Core:
 
     async def sync_clock(self) -> None:
         """Take the store's clock as ours, where it has one; an alarm tells of more than `DRIFT_ALARM` between them."""
+        self._correct(await self.store.clock())
+
+    async def follow_clock(self) -> None:
+        """Ask for the store's clock again because ours was set since: ``watch`` says so, ``None`` where it has none.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
         stored = await self.store.clock()
+        if self.watch is not None and self.watch.is_off():  # else another task has asked meanwhile
+            self._correct(stored)
+
+    async def moment(self) -> Millis:
+        """Return `now` for a verdict or a write, after `follow_clock` where that is needed."""
+        if self.watch is not None and self.watch.is_off():
+            await self.follow_clock()
+        return self.now()
+
+    def _correct(self, stored: Millis | None) -> None:
+        """Go by the store's clock from now on; the same difference is told once."""
         if stored is None:
+            self.watch = None
             return
-        self.offset = stored - int(self._clock() * 1000)
-        if abs(self.offset) > DRIFT_ALARM:
+        wall = self._clock()
+        self.offset = stored - int(wall * 1000)
+        self.watch = self.watch or Watch(self._clock, self.runtime.elapsed)
+        self.watch.mark(wall)
+        if abs(self.offset) <= DRIFT_ALARM:
+            self._told = 0
+        elif abs(self.offset - self._told) > DRIFT_ALARM:
+            self._told = self.offset
             self.emit("store.clock_drift", millis=self.offset)
 
     def emit(self, name: str, *, session_id: str | None = None, user_id: str | None = None, **details: Detail) -> None:
@@ -94,6 +123,15 @@ class Core:
                 listener(event)
             except Exception:  # noqa: BLE001 - whatever a listener raises, the request goes on
                 _log.exception("a listener failed on %s", name)
+
+    def tell_outage(self, fault: StoreUnavailable) -> None:
+        """Tell that the store did not answer, and why, once for each fault.
+
+        Stores' messages name a place and a cause, never a secret.
+        """
+        if not fault.told:
+            fault.told = True
+            self.emit("store.unavailable", error=type(fault).__name__, cause=str(fault))
 
     def emit_end(self, tombstone: Tombstone) -> None:
         """Tell that a session is over, under the name that its reason has."""
@@ -109,10 +147,8 @@ class Core:
         )
 
     async def key(self) -> bytes:
-        """Return the store's own key, asked for once."""
-        if self._key is None:
-            self._key = await self.store.key()
-        return self._key
+        """Return the store's own key. The store remembers it, and knows when it has become another."""
+        return await self.store.key()
 
     async def mint(self, user_id: str | None) -> tokens.Ticket:
         """Make a ticket whose id carries the owner's tag."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from coatcheck.errors import StoreUnavailable, UnreadableRecord
+from coatcheck.errors import StoreUnavailable, Unconfirmed, UnreadableRecord
 from coatcheck.lifecycle import Cookie, Holder, Judgement, Verdict, judge
 from coatcheck.manager.core import Core, PendingLogout
 from coatcheck.model import Tombstone
@@ -27,6 +27,7 @@ async def logout(state: State) -> None:
 
     Raises:
         StoreUnavailable: the store did not answer. The cookie is deleted all the same and the sign-out is tried again.
+        Unconfirmed: the session was ended, but too few replicas confirmed it; else as above.
         UnreadableRecord: a newer release wrote the session; the cookie is deleted, the session is not ended.
         TooLate: the headers have left, or this is a snapshot.
     """
@@ -43,25 +44,32 @@ async def logout(state: State) -> None:
     if isinstance(problem, UnreadableRecord):
         raise problem
     if isinstance(problem, StoreUnavailable):
-        raise _unconfirmed(state.core, held, verified=False) from problem
+        raise _unconfirmed(state.core, held, problem, verified=False) from problem
     if record is None or not opens:
         return
     state.core.runtime.enter()
     try:
-        tell(state.core, [await state.core.store.end(record.id, reason="signed_out", now=state.core.now())])
+        tell(state.core, [await state.core.store.end(record.id, reason="signed_out", now=await state.core.moment())])
     except StoreUnavailable as fault:
-        raise _unconfirmed(state.core, held, verified=True) from fault
+        raise _unconfirmed(state.core, held, fault, verified=True) from fault
 
 
-def _unconfirmed(core: Core, held: Ticket | None, *, verified: bool) -> StoreUnavailable:
+def _unconfirmed(core: Core, held: Ticket | None, fault: StoreUnavailable, *, verified: bool) -> StoreUnavailable:
     """Keep a sign-out that was not answered for later, and return the error that says so."""
     if held is not None:
         owed = PendingLogout(held.id, core.digest(held), verified)
         queue = core.pending if verified else core.unjudged
         if owed not in queue:
             queue.append(owed)
+    core.tell_outage(fault)
     core.emit("logout.unconfirmed", session_id=held.id if held is not None else None)
-    return StoreUnavailable("signing out is not confirmed: the store did not answer; it is tried again")
+    said: StoreUnavailable
+    if isinstance(fault, Unconfirmed):
+        said = Unconfirmed("signing out is not confirmed: too few replicas have it; it is tried again")
+    else:
+        said = StoreUnavailable("signing out is not confirmed: the store did not answer; it is tried again")
+    said.told = True  # under the cause's name
+    return said
 
 
 async def retry_pending(core: Core, *, most: int) -> None:
@@ -101,23 +109,29 @@ def is_owed(core: Core, ticket: Ticket) -> bool:
 async def _retry(core: Core, owed: PendingLogout) -> bool:
     """Try one sign-out again; ``False`` when its ticket never opened that session."""
     found = (await core.store.find((owed.id,)))[0]
-    if not owed.verified and not judge(found, owed.presented, core.policy, core.now()).holder.opens:
+    if not owed.verified and not judge(found, owed.presented, core.policy, await core.moment()).holder.opens:
         return False
-    if isinstance(found, Tombstone):
-        if found.reason == "signed_out":
+    if found is not None:
+        # Also what has ended is ended again: a store that waits for replicas then waits for them once more.
+        ended = await core.store.end(owed.id, reason="signed_out", now=await core.moment())
+        if ended is None and isinstance(found, Tombstone) and found.reason == "signed_out":
             # The first try did end it and only its answer was lost, so nobody has told of it yet.
-            core.emit_end(found)
-    elif found is not None:
-        tell(core, [await core.store.end(owed.id, reason="signed_out", now=core.now())])
+            ended = found
+        tell(core, [ended])
     return True
 
 
 async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
-    """End one session by its public id; ``False`` when none was ended that no clock had ended before."""
+    """End one session by its public id; ``False`` when none was ended that no clock had ended before.
+
+    Raises:
+        Unconfirmed: it was ended, but too few replicas confirmed it; so with the functions below. Ask again.
+    """
     if not is_id(session_id):
         return False
     core.runtime.enter()
-    ended = await core.store.end(session_id, reason="revoked", now=core.now(), owner=user_id)
+    with _told_all_the_same(core):
+        ended = await core.store.end(session_id, reason="revoked", now=await core.moment(), owner=user_id)
     tell(core, [ended])
     return ended is not None and ended.reason == "revoked"
 
@@ -125,28 +139,67 @@ async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
 async def revoke_user(core: Core, user_id: str, *, keep: str | None) -> int:
     """End all sessions of a user but *keep*, and refuse sign-ins whose password was checked before."""
     core.runtime.enter()
-    ended = await core.store.end_user(user_id, reason="revoked", now=core.now(), keep=keep)
+    with _told_all_the_same(core):
+        ended = await core.store.end_user(user_id, reason="revoked", now=await core.moment(), keep=keep)
     tell(core, ended)
     return _revoked(ended)
 
 
 async def end_everything(core: Core) -> int:
-    """End every session of everybody; returns only when nothing older is live (ruling 11)."""
+    """End every session of everybody; returns only when nothing older is live (ruling 11).
+
+    Where replicas are missing it goes on to the end, and then says so once.
+    """
     core.runtime.enter()
-    below, total = await core.store.raise_epoch(now=core.now()), 0
-    while ended := await core.store.end_all(below=below, reason="revoked", now=core.now(), limit=BATCH):
+    below, fault = await _raise_epoch(core)
+    total = 0
+    while True:
+        ended, unconfirmed = await _end_some(core, below)
+        fault = fault or unconfirmed
+        if not ended:
+            break
         tell(core, ended)
         total += _revoked(ended)
         await core.runtime.pause(0)
+    if fault is not None:
+        raise fault
     return total
+
+
+async def _raise_epoch(core: Core) -> tuple[int, Unconfirmed | None]:
+    """Raise the store-wide epoch; answers it, and what is to be said of its replicas in the end."""
+    try:
+        return await core.store.raise_epoch(now=await core.moment()), None
+    except Unconfirmed as fault:
+        if fault.epoch is None:
+            raise
+        return fault.epoch, fault
+
+
+async def _end_some(core: Core, below: int) -> tuple[tuple[Tombstone, ...], Unconfirmed | None]:
+    """End a batch of those who began under an older epoch than *below*; answers as `_raise_epoch`."""
+    try:
+        return await core.store.end_all(below=below, reason="revoked", now=await core.moment(), limit=BATCH), None
+    except Unconfirmed as fault:
+        return fault.ended, fault
 
 
 async def set_roles(core: Core, user_id: str, roles: tuple[str, ...]) -> int:
     """Change the roles in all sessions of a user; the next request of each obeys and gets a new secret."""
     core.runtime.enter()
-    changed = len(await core.store.set_roles(user_id, roles, now=core.now()))
+    changed = len(await core.store.set_roles(user_id, roles, now=await core.moment()))
     core.emit("session.roles_changed", user_id=user_id, sessions=changed)
     return changed
+
+
+@contextmanager
+def _told_all_the_same(core: Core) -> Generator[None]:
+    """Tell of what ended also when too few replicas confirmed it: it is over, and repeating it finds nothing."""
+    try:
+        yield
+    except Unconfirmed as fault:
+        tell(core, fault.ended)
+        raise
 
 
 def _revoked(ended: Iterable[Tombstone]) -> int:

@@ -24,14 +24,14 @@ async def get(core: Core, session_id: str) -> SessionInfo | None:
         return None
     core.runtime.enter()
     found = (await core.store.find((session_id,)))[0]
-    return describe(found, core.now()) if isinstance(found, Record | Tombstone) else None
+    return describe(found, await core.moment()) if isinstance(found, Record | Tombstone) else None
 
 
 async def of_user(core: Core, user_id: str, *, ended: bool) -> list[SessionInfo]:
     """Return a user's live sessions, most recently seen first, then those that ended, most recent first."""
     core.runtime.enter()
     _require(core, Capability.LIST, "list a user's sessions")
-    store, now = cast("Lists", core.store), core.now()
+    store, now = cast("Lists", core.store), await core.moment()
     checked_user(user_id)
     listed = [describe(record, now) for record in await store.list_user(user_id, now=now)]
     if ended:
@@ -48,7 +48,7 @@ async def browse(
     if not 1 <= limit <= PAGE_AT_MOST:
         raise ValueError(f"limit must lie between 1 and {PAGE_AT_MOST}")
     page = await cast("Browses", core.store).browse(limit=limit, after=after, user_id=user_id)
-    now = core.now()
+    now = await core.moment()
     return [describe(item, now) for item in page.items], page.next
 
 
@@ -56,7 +56,7 @@ async def count(core: Core) -> int:
     """Return how many live sessions there are."""
     core.runtime.enter()
     _require(core, Capability.BROWSE, "count sessions")
-    return await cast("Browses", core.store).count(now=core.now())
+    return await cast("Browses", core.store).count(now=await core.moment())
 
 
 def _require(core: Core, capability: Capability, what: str) -> None:

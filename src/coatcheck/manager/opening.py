@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coatcheck import tokens
 from coatcheck.data import Data
-from coatcheck.errors import StoreUnavailable, UnreadableRecord
+from coatcheck.errors import StoreUnavailable, Unconfirmed, UnreadableRecord
 from coatcheck.lifecycle import NO_TICKET, Holder, Verdict, judge
 from coatcheck.manager.core import Core
 from coatcheck.manager.ending import SIGNED_OUT, is_owed, retry_pending
@@ -51,14 +51,16 @@ async def fill(state: State) -> None:
                 state.judgement = SIGNED_OUT
                 return
         found = (await core.store.find((ticket.id,)))[0]
+        if core.watch is not None and core.watch.is_off():
+            await core.follow_clock()
     except StoreUnavailable as fault:
-        core.emit("store.unavailable", error=type(fault).__name__)
+        core.tell_outage(fault)
         raise
     adopt(state, found, ticket)
     if state.record is not None and state.current is not None:
         state.data = Data(state.record.data)
         return
-    _report(core, found)
+    report(core, found)
     if state.judgement is NO_TICKET and not isinstance(found, Damaged):
         core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
     if state.judgement.theft:
@@ -80,15 +82,17 @@ def successor_of(record: Record, ticket: tokens.Ticket) -> tokens.Ticket:
     return tokens.Ticket(record.id, tokens.successor(ticket.secret, record.successor_nonce or b""))
 
 
-def _report(core: Core, found: Found) -> None:
+def report(core: Core, found: Found) -> None:
+    """Tell of a session that cannot be read.
+
+    Raises:
+        UnreadableRecord: a newer release wrote it.
+    """
     if isinstance(found, Damaged):
         core.emit("session.record_damaged", session_id=found.id, why=found.why)
     elif isinstance(found, FromTheFuture):
         core.emit("session.record_unreadable", session_id=found.id, schema=found.schema)
-        raise UnreadableRecord(
-            f"session {found.id} has format {found.schema}, which a newer release of coatcheck wrote; "
-            "finish the upgrade on this machine"
-        )
+        raise UnreadableRecord.written_in(found.id, found.schema)
 
 
 async def _suspect(state: State) -> None:
@@ -99,9 +103,10 @@ async def _suspect(state: State) -> None:
     tombstone = None
     if core.policy.on_theft == "end":
         try:
-            tombstone = await core.store.end(record.id, reason="revoked", now=core.now())
+            tombstone = await core.store.end(record.id, reason="revoked", now=await core.moment())
         except StoreUnavailable as fault:
-            core.emit("store.unavailable", error=type(fault).__name__)
+            core.tell_outage(fault)
+            tombstone = fault.ended[0] if isinstance(fault, Unconfirmed) and fault.ended else None
     core.emit("session.theft_suspected", session_id=record.id, user_id=record.user_id, ended=tombstone is not None)
     if tombstone is not None:
         core.emit_end(tombstone)

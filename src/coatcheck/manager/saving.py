@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 from coatcheck import tokens, transitions
@@ -14,6 +15,7 @@ from coatcheck.errors import (
     SessionGone,
     SignInRequired,
     StoreUnavailable,
+    UnreadableRecord,
 )
 from coatcheck.lifecycle import (
     Cookie,
@@ -31,7 +33,7 @@ from coatcheck.manager.core import Core
 from coatcheck.manager.opening import successor_of
 from coatcheck.model import Millis, Record, replace
 from coatcheck.state import Outcome, State
-from coatcheck.verbs import Change, Created, Refusal, Rotation
+from coatcheck.verbs import Change, Created, Refusal, Rotation, TooLarge
 
 LIVE_CURRENT: Final = Judgement(Verdict.LIVE, Holder.CURRENT)
 LIVE_WAITING: Final = Judgement(Verdict.LIVE, Holder.WAITING)
@@ -46,6 +48,7 @@ async def conclude(state: State) -> Outcome:
         CommitRefused: the changes were not saved; the answer must be replaced.
         DataTooLarge: the changes were not saved because they would pass the policy's limit.
         StoreUnavailable: the store did not answer.
+        UnreadableRecord: a newer release has written the session since it was loaded; the changes were not saved.
     """
     if state.problem is not None:
         return ticket_outcome(state)
@@ -83,7 +86,7 @@ async def _is_still_live(state: State) -> bool:
     try:
         found = (await state.core.store.find((record.id,)))[0]
     except StoreUnavailable as fault:
-        state.core.emit("store.unavailable", error=type(fault).__name__)
+        state.core.tell_outage(fault)
         return False
     return judge(found, state.core.digest(ticket), state.core.policy, state.core.now()) == LIVE_WAITING
 
@@ -112,10 +115,18 @@ async def _write(state: State, *, may_rotate: bool) -> None:
     """Decide in turn and ask the store for the step; the cookie follows only where the step was taken."""
     state.core.runtime.enter()
     async with state.turn():
+        if state.core.watch is not None and state.core.watch.is_off():
+            await state.core.follow_clock()
         settlement, change = _decided(state, may_rotate=may_rotate)
         if settlement.step is Step.NOTHING:
             return
-        done = await _PERFORM[settlement.step](state, settlement, change)
+        try:
+            done = await _PERFORM[settlement.step](state, settlement, change)
+        except UnreadableRecord as fault:
+            state.core.emit("session.record_unreadable", session_id=state.id, schema=fault.schema)
+            if change:
+                raise
+            return
         if done and settlement.cookie is not Cookie.KEEP:
             state.cookie = settlement.cookie
 
@@ -128,7 +139,7 @@ async def _touch(state: State, settlement: Settlement, _change: Delta) -> bool:
     try:
         refusal = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
     except StoreUnavailable as fault:
-        core.emit("store.unavailable", error=type(fault).__name__)
+        core.tell_outage(fault)
         return False
     if refusal is None:
         state.record = transitions.seen(record, seen)
@@ -139,7 +150,7 @@ async def _commit(state: State, settlement: Settlement, change: Delta) -> bool:
     core, record = state.core, state.record
     if record is None:
         return False
-    check_size(core, record.data, change)
+    check_size(core, change)
     answer = await core.store.commit(
         record.id,
         generation=record.generation,
@@ -148,8 +159,8 @@ async def _commit(state: State, settlement: Settlement, change: Delta) -> bool:
         seen=settlement.seen,
         max_bytes=core.policy.data_limit,
     )
-    if isinstance(answer, Refusal):
-        await raise_refusal(state, answer, change)
+    if not isinstance(answer, int):
+        raise_refusal(state, answer)
     data = transitions.merged(record.data, change)
     state.record = replace(transitions.seen(record, settlement.seen), data=data, version=answer)
     state.data.settled(data, change)
@@ -162,7 +173,7 @@ async def _rotate(state: State, settlement: Settlement, change: Delta) -> bool:
     core, record, current = state.core, state.record, state.current
     if record is None or current is None:
         return False
-    check_size(core, record.data, change)
+    check_size(core, change)
     nonce = core.random(16)
     following = tokens.Ticket(record.id, tokens.successor(current.secret, nonce))
     rotation = Rotation(replaces=record.secret_digest, secret_digest=core.digest(following), at=core.now(), nonce=nonce)
@@ -171,20 +182,20 @@ async def _rotate(state: State, settlement: Settlement, change: Delta) -> bool:
     except StoreUnavailable as fault:
         if change:
             raise
-        core.emit("store.unavailable", error=type(fault).__name__)
+        core.tell_outage(fault)
         return False
-    if not isinstance(answer, Refusal):
+    if isinstance(answer, Record):
         state.data.settled(answer.data, change)
         _rotated(state, answer, current, following, "roles" if record.rotate_due else "age")
         tell_size(core, answer, change)
     elif change:
-        await raise_refusal(state, answer, change)
-    return not isinstance(answer, Refusal)
+        raise_refusal(state, answer)
+    return isinstance(answer, Record)
 
 
 async def _ask_rotation(
     state: State, record: Record, rotation: Rotation, settlement: Settlement, change: Change
-) -> Record | Refusal:
+) -> Record | Refusal | TooLarge:
     return await state.core.store.rotate(
         record.id,
         generation=record.generation,
@@ -212,7 +223,7 @@ async def _create(state: State, _settlement: Settlement, change: Delta) -> bool:
     if not core.policy.anonymous:
         raise SignInRequired(state.judgement.reason or "none")
     state.may_change_ticket("save")
-    check_size(core, {}, change)
+    check_size(core, change)
     ticket, now = await core.mint(None), core.now()
     record = await new_record(state, ticket, change, now, "default")
     answer = await core.store.create(record, now=now)
@@ -247,9 +258,9 @@ async def new_record(state: State, ticket: tokens.Ticket, change: Change, now: M
     )
 
 
-async def _refuse(state: State, _settlement: Settlement, change: Delta) -> bool:
+async def _refuse(state: State, _settlement: Settlement, _change: Delta) -> bool:
     """A replaced ticket never creates a session (ruling 5)."""
-    await raise_refusal(state, Refusal.GONE, change, why="superseded")
+    raise_refusal(state, Refusal.GONE, why="superseded")
 
 
 _PERFORM = {
@@ -261,50 +272,47 @@ _PERFORM = {
 }
 
 
-def check_size(core: Core, data: Mapping[str, bytes], change: Change) -> None:
-    """Refuse data above the policy's limit before it is written, naming the largest keys.
+def check_size(core: Core, change: Change, *, over: Mapping[str, bytes] = MappingProxyType({})) -> None:
+    """Refuse a change that passes the policy's limit by itself, before it is sent; the store judges the rest.
+
+    A sign-in passes what it would carry as *over*: the store would rather leave that behind than refuse.
 
     Raises:
-        DataTooLarge: *data* with *change* merged in would pass the policy's ``data_limit``.
+        DataTooLarge: *change*, laid over *over*, would pass the policy's ``data_limit``.
     """
-    if change.set:
-        merged = transitions.merged(data, change)
-        if transitions.data_size(merged) > core.policy.data_limit:
-            raise DataTooLarge(transitions.data_size(merged), core.policy.data_limit, _largest(merged))
+    data = transitions.merged(over, change) if change.set else {}
+    if (size := transitions.data_size(data)) > core.policy.data_limit:
+        raise DataTooLarge(size, core.policy.data_limit, transitions.largest(data))
 
 
 def tell_size(core: Core, record: Record, change: Change) -> None:
     """Tell of data above the policy's warning size, once it is written."""
     size = transitions.data_size(record.data) if change.set else 0
     if size > core.policy.data_warning:
-        shown = ", ".join(f"{key} {count}" for key, count in _largest(record.data))
+        shown = ", ".join(f"{key} {count}" for key, count in transitions.largest(record.data))
         core.emit("session.data_large", session_id=record.id, user_id=record.user_id, size=size, largest=shown)
 
 
-def _largest(data: Mapping[str, bytes]) -> list[tuple[str, int]]:
-    sizes = [(key, len(key.encode()) + len(raw)) for key, raw in data.items()]
-    return sorted(sizes, key=lambda row: -row[1])[:3]
+def raise_refusal(state: State, answer: Refusal | TooLarge, *, why: str | None = None) -> NoReturn:
+    """Turn a store's refusal into the error that the application sees, and tell of it.
 
-
-async def raise_refusal(state: State, answer: Refusal, change: Change, *, why: str | None = None) -> NoReturn:
-    """Turn a store's refusal into the error that the application sees, and tell of it. The changes are dropped.
+    The changes are dropped, but those that were too large stay: the application may make them smaller.
 
     Raises:
         SessionGone, PrivilegeChanged, CommitRefused, DataTooLarge: by what the store answered.
     """
     core, record = state.core, state.record
-    if answer is Refusal.TOO_LARGE and record is not None:
-        # Another request filled the session meanwhile: only the store knows how far.
-        found = (await core.store.find((record.id,)))[0]
-        check_size(core, found.data if isinstance(found, Record) else record.data, change)
     names = (record.id, record.user_id) if record else (None, None)
-    core.emit("session.commit_refused", session_id=names[0], user_id=names[1], why=why or answer.value)
+    told = why or (answer.value if isinstance(answer, Refusal) else "too_large")
+    core.emit("session.commit_refused", session_id=names[0], user_id=names[1], why=told)
+    if isinstance(answer, TooLarge):
+        raise DataTooLarge(answer.size, core.policy.data_limit, answer.largest)
     if answer is Refusal.GONE:
         state.judgement = GONE_MEANWHILE
     # Only a live session's data may be shown: the record of a replaced ticket is somebody's, perhaps not the holder's.
     state.data = Data(state.live.data if state.live else {})
     if answer is Refusal.GENERATION:
         raise PrivilegeChanged("this session's privileges changed meanwhile; nothing was saved, load it again")
-    if answer in (Refusal.CONFLICT, Refusal.TOO_LARGE):
+    if answer is Refusal.CONFLICT:
         raise CommitRefused("another request changed this session meanwhile; nothing was saved")
     raise SessionGone("this session ended meanwhile; nothing was saved")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from coatcheck.data import Data
+from coatcheck.data import Data, Delta
 from coatcheck.errors import (
     ConfigurationError,
     SessionError,
@@ -13,14 +13,16 @@ from coatcheck.errors import (
     SessionLimitReached,
     SignInRequired,
     StaleLogin,
+    StoreUnavailable,
+    Unconfirmed,
 )
 from coatcheck.lifecycle import Cookie, Holder, Verdict
 from coatcheck.manager.core import Core
 from coatcheck.manager.saving import LIVE_CURRENT, check_size, new_record, raise_refusal, tell_size
-from coatcheck.model import Millis, Reason, Record, replace
+from coatcheck.model import Millis, Reason, Record, is_text, replace
 from coatcheck.state import State
-from coatcheck.tokens import Ticket, new_secret
-from coatcheck.verbs import Change, Created, Grant, NotCreated, Refusal, Replacing, Rotation
+from coatcheck.tokens import Ticket, new_secret, same
+from coatcheck.verbs import Change, Created, Grant, NotCreated, Replacing, Rotation
 
 _CLOCKS: Final[dict[Verdict, Reason]] = {Verdict.EXPIRED: "absolute", Verdict.IDLE_EXPIRED: "idle"}
 
@@ -52,9 +54,7 @@ class Credentials:
                 "login(remember=True) needs a policy with allow_remember=True; this one refuses remembered sign-ins"
             )
         self.remember = remember
-        if isinstance(amr, str):
-            raise TypeError(f'amr must be a list of methods, such as ["pwd"], not {type(amr).__name__}')
-        self.amr = tuple(amr)
+        self.amr = _checked_names(amr, "amr", "pwd")
         if aal is not None and (type(aal) is not int or not 0 <= aal <= 3):
             raise ValueError(f"aal must be 0, 1, 2 or 3 (NIST SP 800-63B), not {aal!r}")
         highest = core.policy.aal
@@ -73,13 +73,12 @@ def checked_user(user_id: str) -> str:
 
     Raises:
         TypeError: it is not a string.
-        ValueError: it is empty, longer than 255 characters, or holds a NUL.
+        ValueError: it is empty, longer than 255 characters, no valid Unicode, or holds a NUL.
     """
     if not isinstance(user_id, str):
         raise TypeError(f"user_id must be str, not {type(user_id).__name__}; write str(user.id)")
-    if not user_id or len(user_id) > 255 or "\0" in user_id:
-        raise ValueError("user_id must have 1 to 255 characters and no NUL")
-    user_id.encode()
+    if not user_id or len(user_id) > 255 or not is_text(user_id):
+        raise ValueError("user_id must have 1 to 255 characters of valid Unicode and no NUL")
     return user_id
 
 
@@ -88,10 +87,19 @@ def checked_roles(roles: Sequence[str]) -> tuple[str, ...]:
 
     Raises:
         TypeError: one text was given instead of a list of them, or something that is not text.
+        ValueError: a role is no valid Unicode, or holds a NUL.
     """
-    if isinstance(roles, str) or not all(isinstance(role, str) and role for role in roles):
-        raise TypeError(f'roles must be a list of names, such as ["editor"], not {type(roles).__name__}')
-    return tuple(sorted(set(roles)))
+    return tuple(sorted(set(_checked_names(roles, "roles", "editor"))))
+
+
+def _checked_names(names: Sequence[str], what: str, example: str) -> tuple[str, ...]:
+    """Return names as they are, or raise as `checked_roles` says."""
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise TypeError(f'{what} must be a list of names, such as ["{example}"], not {type(names).__name__}')
+    for name in names:
+        if not is_text(name):
+            raise ValueError(f"{what} must be valid Unicode without NUL, not {name!r}")
+    return tuple(names)
 
 
 async def login(state: State, credentials: Credentials) -> None:
@@ -117,9 +125,9 @@ async def _login(state: State, credentials: Credentials) -> None:
     data = state.data if _same_owner(state, credentials.user_id) else Data({})
     change = data.delta()
     replacing = _replacing(state, credentials.user_id, change)
-    check_size(core, state.record.data if replacing and replacing.carry and state.record else {}, change)
+    check_size(core, change, over=state.record.data if replacing and replacing.carry and state.record else {})
     epoch = await core.store.epoch(credentials.user_id) if credentials.epoch is None else credentials.epoch
-    ticket, now = await core.mint(credentials.user_id), core.now()
+    ticket, now = await core.mint(credentials.user_id), await core.moment()
     record = await _record(state, credentials, ticket, change, now)
     limit, most = core.policy.limit, core.policy.data_limit
     answer = await core.store.create(record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most)
@@ -194,6 +202,7 @@ async def rotate(state: State, grant: Grant | None = None) -> None:
         SignInRequired: there is no live session.
         SessionGone: it ended, or another request changed its ticket, meanwhile.
         PrivilegeChanged: its privileges changed meanwhile.
+        Unconfirmed: it has its new secret, which the answer carries, but too few replicas confirmed it.
         TooLate: the headers have left, or this is a snapshot.
     """
     state.look()
@@ -207,28 +216,46 @@ async def _rotate(state: State, grant: Grant | None) -> None:
     record, core = state.live, state.core
     if record is None:
         raise SignInRequired(state.judgement.reason or "none")
-    change, now = state.data.delta(), core.now()
-    check_size(core, record.data, change)
+    now, change = await core.moment(), state.data.delta()
+    check_size(core, change)
     ticket = Ticket(record.id, new_secret(core.random))
     held = state.held if state.judgement.holder is Holder.WAITING else None
-    answer = await core.store.rotate(
-        record.id,
-        generation=record.generation,
-        rotation=Rotation(
-            replaces=record.secret_digest,
-            secret_digest=core.digest(ticket),
-            at=now,
-            grant=grant,
-            held=None if held is None else core.digest(held),
-        ),
-        change=change,
-        now=now,
-        max_bytes=core.policy.data_limit,
+    rotation = Rotation(
+        replaces=record.secret_digest,
+        secret_digest=core.digest(ticket),
+        at=now,
+        grant=grant,
+        held=None if held is None else core.digest(held),
     )
-    if isinstance(answer, Refusal):
-        await raise_refusal(state, answer, change)
-    state.becomes(answer, LIVE_CURRENT, ticket)
-    state.data.settled(answer.data, change)
+    generation, most = record.generation, core.policy.data_limit
+    try:
+        answer = await core.store.rotate(
+            record.id, generation=generation, rotation=rotation, change=change, now=now, max_bytes=most
+        )
+    except Unconfirmed:
+        # It was written, so the old ticket is dead: without the new one its holder would be signed out.
+        if (written := await _written(core, record.id, rotation)) is not None:
+            _rotated(state, written, ticket, change)
+        raise
+    if not isinstance(answer, Record):
+        raise_refusal(state, answer)
+    _rotated(state, answer, ticket, change)
+
+
+async def _written(core: Core, session_id: str, rotation: Rotation) -> Record | None:
+    """Return the session as it is now, if it still has the secret that *rotation* gave it."""
+    try:
+        found = (await core.store.find((session_id,)))[0]
+    except StoreUnavailable as fault:
+        core.tell_outage(fault)
+        return None
+    return found if isinstance(found, Record) and same(found.secret_digest, rotation.secret_digest) else None
+
+
+def _rotated(state: State, record: Record, ticket: Ticket, change: Delta) -> None:
+    """Go on with the new secret, which leaves with the answer whatever else it says."""
+    state.becomes(record, LIVE_CURRENT, ticket)
+    state.data.settled(record.data, change)
     state.cookie = Cookie.SEND
-    tell_size(core, answer, change)
-    core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by="privilege")
+    tell_size(state.core, record, change)
+    state.core.emit("session.regenerated", session_id=record.id, user_id=record.user_id, by="privilege")

@@ -13,7 +13,7 @@ from coatcheck.data import Data, Delta
 from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import Contended, PrivilegeChanged, SessionGone, TransactionMisuse
 from coatcheck.manager.core import Core
-from coatcheck.manager.opening import adopt
+from coatcheck.manager.opening import adopt, report
 from coatcheck.manager.saving import check_size, raise_refusal, save, tell_size
 from coatcheck.mapping import Keys
 from coatcheck.model import Record, replace
@@ -33,6 +33,7 @@ async def transact(core: Core, session_id: str, change: Changer[T], deadline: Du
     Raises:
         SessionGone: there is no such live session.
         Contended: the deadline passed.
+        UnreadableRecord: a newer release wrote the session.
         TransactionMisuse: *change* is a coroutine function.
     """
     result, _ = await _transact(core, session_id, None, change, deadline)
@@ -78,7 +79,8 @@ async def _transact(
 async def _attempt(core: Core, session_id: str, generation: int | None, change: Changer[T]) -> tuple[T, Record] | None:
     """Try once; ``None`` when somebody else was first."""
     found = (await core.store.find((session_id,)))[0]
-    now = core.now()
+    now = await core.moment()
+    report(core, found)
     if not isinstance(found, Record) or found.dead_at(now) is not None:
         raise SessionGone("there is no such live session; nothing was saved")
     if generation is not None and found.generation != generation:
@@ -86,17 +88,17 @@ async def _attempt(core: Core, session_id: str, generation: int | None, change: 
     result, delta = _changed(core, found, change)
     if not delta:
         return result, found
-    check_size(core, found.data, delta)
+    check_size(core, delta)
     most, version = core.policy.data_limit, found.version
     answer = await core.store.commit(
         found.id, generation=found.generation, change=delta, now=now, expect_version=version, max_bytes=most
     )
     if answer is Refusal.CONFLICT or (answer is Refusal.GENERATION and generation is None):
         return None
-    if isinstance(answer, Refusal):
+    if not isinstance(answer, int):
         state = State(core)
         state.record = found
-        await raise_refusal(state, answer, delta)
+        raise_refusal(state, answer)
     after = replace(found, data=merged(found.data, delta), version=answer)
     tell_size(core, after, delta)
     return result, after

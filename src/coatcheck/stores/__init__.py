@@ -12,7 +12,7 @@ from coatcheck.stores.contract import Store
 
 _log: Final = logging.getLogger("coatcheck")
 
-SCHEMES: Final = ("memory", "sqlite")
+SCHEMES: Final = ("memory", "sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster", "postgresql", "postgres")
 """URL schemes that this release can open."""
 
 DEFAULT_URL: Final = "sqlite:///sessions.db"
@@ -71,6 +71,14 @@ def from_url(url: str, *, blocking: bool, tenant: str = "") -> Store:
 
         warn_if_second_process()
         return MemoryStore(tenant=tenant)
+    if scheme.startswith("redis"):
+        from coatcheck.stores.redis.opening import open_url
+
+        return open_url(url, blocking=blocking, tenant=tenant)
+    if scheme.startswith("postgres"):
+        from coatcheck.stores.postgres.opening import open_url as open_postgres
+
+        return open_postgres(url, blocking=blocking, tenant=tenant)
     path = _sqlite_path(url)
     if blocking:
         from coatcheck.stores.sqlite import SqliteStore

@@ -11,8 +11,21 @@ answer may rely on it. Four words mean the same in every verb:
 * *failing*: the engine did not answer; the verb raises `coatcheck.errors.StoreUnavailable` and the caller must treat
   what it asked for as unknown.
 
-Refusals are judged in this order: ``GONE``, ``GENERATION``, ``CONFLICT``, ``TOO_LARGE``. A session that was written by
-a newer release is changed by no verb, and ended by every verb that ends.
+A change is judged in this order: ``GONE``, ``GENERATION``, ``CONFLICT``, too large; a sign-in in this one: ``EXISTS``,
+``STALE_EPOCH``, ``LIMIT``. A session that was written by a newer release is changed by no verb (it raises
+`coatcheck.errors.UnreadableRecord`), and ended by every verb that ends; so is one that is damaged, which a change finds
+``GONE``. What is left is a tombstone of this release's format, holding what could be read. Where not even the digest
+or the beginning of a damaged session could, it is removed instead, and the verb answers as if it were missing.
+
+A store that waits for replicas raises `coatcheck.errors.Unconfirmed` when a verb that ends was written and too few
+confirmed it, with what it ended in the error's ``ended`` and, from `Store.raise_epoch`, the new value in ``epoch``:
+asked again, the verb waits again, and finds nothing left to end. `Store.end_all` and `Store.raise_epoch` do all of
+their work before they raise it.
+
+An epoch is raised to the larger of its last value plus one and the time in milliseconds, so that a value is never used
+twice, also after a store has forgotten a user. Where the engine has a clock, the moment of a raise is the later of
+*now* and that clock in the same step, and so are *began_at*'s times the engine's. Epochs and times are below 2^53.
+Keys, roles, users and tenants are UTF-8 without NUL; the manager checks that. A store is bound to one tenant.
 
 Methods are ``async def``. A store that declares ``blocking`` never really suspends in them, so that blocking
 applications can finish the coroutine in one step. Verbs beyond `Store` are capabilities, declared in ``traits``.
@@ -22,12 +35,20 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen
+from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
+
+EPOCH_KEPT: Final[Millis] = 86_400_000
+"""Milliseconds, a day, that a user's epoch outlives the tombstones of its raise.
+
+A sign-in reads the epoch and gives it back when password, second factor and mail are through. If it was raised and
+forgotten in between, the old value would be current again. How long tombstones are kept is the policy's choice and may
+be a second; how long people take to sign in is not.
+"""
 
 
 class Capability(enum.Enum):
@@ -110,14 +131,17 @@ class Store(Protocol):
     ) -> Created | NotCreated:
         """Insert *record*, end what it replaces, and hold the user's limit, in one atomic step.
 
-        A row with that id, live or dead, is never overwritten: ``NotCreated.EXISTS``. An *epoch* below the user's
-        answers ``STALE_EPOCH``; so does *began_at* at or before the moment the epoch was last raised (for frameworks
-        that never read it). With ``replacing.carry`` the data of a replaced session that is live, or locked by the idle
-        clock, lies under the record's own as it is now, without ``unset``; one that is missing or over carries nothing
-        and is no error, and so is data that would pass *max_bytes* (the record's own is kept). What is replaced ends
-        as ``superseded``, expired or not, unless its generation is no longer ``replacing.generation``: then it is as
-        if it were missing. Only live sessions count towards the limit. The answer holds the record as
-        stored, its ``epoch`` filled in.
+        A row with that id, live or dead, is never overwritten: ``NotCreated.EXISTS``. An *epoch* other than the user's
+        answers ``STALE_EPOCH``: it was raised since, or, if it is higher, forgotten since. So does *began_at* at or
+        before the moment the epoch was last raised (for frameworks that never read it). With ``replacing.carry`` the
+        data of a replaced session that is live, or locked by the idle clock, lies under the record's own as it is now,
+        without ``unset``; one that is missing or over carries nothing and is no error, and so is data that would pass
+        *max_bytes* (the record's own is kept). What is replaced ends as ``superseded``, expired or not, unless its
+        generation is no longer ``replacing.generation``: then it is as if it were missing. Only live sessions count
+        towards the limit, and a sign-in that is made under one ends those of the user's that are over, with their
+        clock's reason: else activity that a slower worker records could bring one back beside the new one. A session
+        that the idle clock only locked neither counts nor ends. The answer holds the record as stored, its ``epoch``
+        filled in.
         """
         ...
 
@@ -131,12 +155,15 @@ class Store(Protocol):
         seen: Seen | None = None,
         expect_version: int | None = None,
         max_bytes: int | None = None,
-    ) -> int | Refusal:
+    ) -> int | Refusal | TooLarge:
         """Merge the named keys into the session's data and return the new version.
 
         Answers ``GONE`` when the session is missing, ended or expired, ``GENERATION`` when its privilege changed since
-        it was read, ``CONFLICT`` only with *expect_version* and another version, and ``TOO_LARGE`` when keys and
-        values together would pass *max_bytes*.
+        it was read, ``CONFLICT`` only with *expect_version* and another version, and `TooLarge` when *change* sets
+        keys and all keys and values together would pass *max_bytes*.
+
+        Raises:
+            UnreadableRecord: a newer release wrote the session; also `touch` and `rotate`.
         """
         ...
 
@@ -154,7 +181,7 @@ class Store(Protocol):
         now: Millis,
         seen: Seen | None = None,
         max_bytes: int | None = None,
-    ) -> Record | Refusal:
+    ) -> Record | Refusal | TooLarge:
         """Replace the secret, and merge *change* and *seen* with it; answers the record as it is now.
 
         When another rotation by age has replaced the same secret first, a rotation by age merges what it brings and
@@ -189,13 +216,16 @@ class Store(Protocol):
         ...
 
     async def raise_epoch(self, *, now: Millis) -> int:
-        """Raise the store-wide epoch, so that no sign-in begun before it succeeds; answers the new value."""
+        """Raise the store-wide epoch, so that no sign-in begun before it succeeds; answers the new value.
+
+        A store of several partitions need not do it in one step, but answers only when every partition refuses.
+        """
         ...
 
     async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
         """End up to *limit* sessions that were created under a store-wide epoch lower than *below*.
 
-        Only an empty answer means that none is left.
+        Only an empty answer means that none is left: a store waits for those that others are changing.
         """
         ...
 
@@ -204,7 +234,7 @@ class Lists(Protocol):
     """Capability ``LIST``: the sessions of one user."""
 
     async def list_user(self, user_id: str, *, now: Millis) -> list[Record]:
-        """Return the user's live sessions, most recently seen first."""
+        """Return the user's live sessions, most recently seen first, without those that cannot be read."""
         ...
 
     async def list_ended(self, user_id: str, *, limit: int) -> list[Tombstone]:
@@ -218,12 +248,13 @@ class Browses(Protocol):
     async def browse(self, *, limit: int, after: str | None = None, user_id: str | None = None) -> Page:
         """Return up to *limit* records and tombstones after the cursor *after* of an earlier page.
 
-        Expired records that nobody has swept yet are among them. A cursor nobody issued is a `ValueError`.
+        Expired records that nobody has swept yet are among them, those that cannot be read are not. A cursor nobody
+        issued is a `ValueError`.
         """
         ...
 
     async def count(self, *, now: Millis) -> int:
-        """Return how many live sessions there are."""
+        """Return how many live sessions there are; roughly, on a store of several partitions."""
         ...
 
 
@@ -234,7 +265,9 @@ class Sweeps(Protocol):
         """Turn up to *limit* expired sessions into tombstones and answer exactly those, each to one caller only.
 
         Also forgets up to ten times *limit* tombstones that ended before *forget_before*, and of the oldest beyond
-        *max_ended*: a tombstone costs less than the session it was, and there are those of every other end too.
+        *max_ended* (roughly, on a store of several partitions): a tombstone costs less than the session it was, and
+        there are those of every other end too. The epoch of a user whose last raise lies more than `EPOCH_KEPT`
+        before *forget_before* may be forgotten too: a sign-in that takes longer than that is not covered.
         A session that locks when idle is left until its absolute deadline.
         """
         ...

@@ -5,9 +5,7 @@ and no other process sees it.
 
 Every verb runs whole inside one lock and never suspends, so the store is safe under threads and under any event loop.
 What a verb does to a record is said in `coatcheck.transitions`; the indexes around it are
-`coatcheck.stores._memory_rows`.
-
-A user's epoch is kept from its first raise on and never forgotten: one that fell would let an old sign-in through.
+`coatcheck.stores._memory_rows` and `coatcheck.stores._memory_epochs`.
 """
 
 from __future__ import annotations
@@ -17,30 +15,20 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from coatcheck import transitions
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone, replace
+from coatcheck.stores._memory_epochs import Epochs
 from coatcheck.stores._memory_rows import Row, Rows
-from coatcheck.stores.contract import Capability, Traits
+from coatcheck.stores.contract import EPOCH_KEPT, Capability, Traits
 from coatcheck.tokens import is_id
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen
+from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
 
 _TRAITS: Final = Traits(
     name="memory", capabilities=frozenset(Capability), blocking=True, persistent=False, shared=False
 )
 _CURSOR: Final = re.compile(r"(\d{1,15})\.(.+)", re.ASCII)
-
-
-class _Epoch(NamedTuple):
-    """How often an epoch was raised, and when last; ``None`` when it never was."""
-
-    value: int = 0
-    raised_at: Millis | None = None
-
-    def raised(self, now: Millis) -> _Epoch:
-        """Return the next one; the moment never moves back."""
-        return _Epoch(self.value + 1, now if self.raised_at is None else max(now, self.raised_at))
 
 
 class MemoryStore:
@@ -56,8 +44,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._key = b""
         self._rows = Rows()
-        self._epochs: dict[str, _Epoch] = {}
-        self._epoch = _Epoch()
+        self._epochs = Epochs()
         self._sides: dict[str, dict[str, bytes]] = {}
         self._leases: dict[str, tuple[str, Millis]] = {}
 
@@ -97,7 +84,7 @@ class MemoryStore:
     async def epoch(self, user_id: str) -> int:
         """Return the user's epoch and the store-wide one together."""
         with self._lock:
-            return self._epoch_of(user_id)
+            return self._epochs.of(user_id)
 
     async def create(
         self,
@@ -126,8 +113,9 @@ class MemoryStore:
             if replaced and replaced.sweepable_at(now) is not None:
                 carries = None
             data = _carried(record, replaced, carries, max_bytes)
-            made = self._rows.insert(replace(record, epoch=self._epoch.value, data=data))
-            ended = [self._bury(other, "evicted", now) for other in surplus]
+            ended = [] if limit is None else self._bury_over(record.user_id, replaced, now)
+            made = self._rows.insert(replace(record, epoch=self._epochs.everybody, data=data))
+            ended += [self._bury(other, "evicted", now) for other in surplus]
             if replaced:
                 ended.append(self._bury(replaced, "superseded", now))
             return Created(record=made, ended=tuple(ended))
@@ -142,14 +130,14 @@ class MemoryStore:
         seen: Seen | None = None,
         expect_version: int | None = None,
         max_bytes: int | None = None,
-    ) -> int | Refusal:
+    ) -> int | Refusal | TooLarge:
         """Merge the named keys and return the new version."""
         with self._lock:
             record = self._changeable(id, generation, now)
             if isinstance(record, Refusal):
                 return record
             result = transitions.committed(record, change, seen, expect_version, max_bytes)
-            return result if isinstance(result, Refusal) else self._rows.keep(result).version
+            return self._rows.keep(result).version if isinstance(result, Record) else result
 
     async def touch(self, id: str, *, generation: int, seen: Seen, now: Millis) -> Refusal | None:
         """Record activity, forward only."""
@@ -170,14 +158,14 @@ class MemoryStore:
         now: Millis,
         seen: Seen | None = None,
         max_bytes: int | None = None,
-    ) -> Record | Refusal:
+    ) -> Record | Refusal | TooLarge:
         """Replace the secret, and merge *change* and *seen* with it."""
         with self._lock:
             record = self._changeable(id, generation, now)
             if isinstance(record, Refusal):
                 return record
             result = transitions.rotated(record, rotation, change, seen, max_bytes)
-            return result if isinstance(result, Refusal) else self._rows.keep(result)
+            return self._rows.keep(result) if isinstance(result, Record) else result
 
     async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
         """End one session; ``None`` when there was none, or not one of *owner*'s."""
@@ -198,14 +186,14 @@ class MemoryStore:
     ) -> tuple[Tombstone, ...]:
         """End all sessions of a user but *keep*, and raise the user's epoch."""
         with self._lock:
-            self._epochs[user_id] = self._epochs.get(user_id, _Epoch()).raised(now)
+            self._epochs.raise_user(user_id, now)
             doomed = [record for record in self._rows.standing_of(user_id) if record.id != keep]
             return self._bury_all(doomed, reason, now)
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
         """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
         with self._lock:
-            self._epochs[user_id] = self._epochs.get(user_id, _Epoch()).raised(now)
+            self._epochs.raise_user(user_id, now)
             alive = self._rows.alive_of(user_id, now)
             for record in alive:
                 self._rows.keep(transitions.with_roles(record, roles))
@@ -214,8 +202,7 @@ class MemoryStore:
     async def raise_epoch(self, *, now: Millis) -> int:
         """Raise the store-wide epoch and answer it."""
         with self._lock:
-            self._epoch = self._epoch.raised(now)
-            return self._epoch.value
+            return self._epochs.raise_everybody(now)
 
     async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
         """End up to *limit* sessions created under a store-wide epoch lower than *below*."""
@@ -265,6 +252,7 @@ class MemoryStore:
             expired = self._rows.expired(now, limit)
             buried = tuple(self._bury(record, reason, now) for record, reason in expired)
             self._rows.forget(forget_before, 10 * limit, max_ended)
+            self._epochs.forget(forget_before - EPOCH_KEPT, 10 * limit)
             return buried
 
     async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:
@@ -291,16 +279,8 @@ class MemoryStore:
 
     # What follows runs inside the lock.
 
-    def _epoch_of(self, user_id: str | None) -> int:
-        own = self._epochs.get(user_id) if user_id is not None else None
-        return self._epoch.value + (own.value if own else 0)
-
     def _is_stale(self, user_id: str | None, epoch: int | None, began_at: Millis | None) -> bool:
-        if epoch is not None and epoch < self._epoch_of(user_id):
-            return True
-        own = self._epochs.get(user_id, self._epoch) if user_id is not None else self._epoch
-        raised = [at for at in (own.raised_at, self._epoch.raised_at) if at is not None]
-        return began_at is not None and any(began_at <= at for at in raised)
+        return self._epochs.is_stale(user_id, epoch, began_at)
 
     def _surplus(
         self, user_id: str | None, replaced: Record | None, limit: Limit | None, now: Millis
@@ -310,6 +290,11 @@ class MemoryStore:
             return []
         standing = (other for other in self._rows.alive_of(user_id, now) if other is not replaced)
         return transitions.evicted(standing, limit)
+
+    def _bury_over(self, user_id: str | None, replaced: Record | None, now: Millis) -> list[Tombstone]:
+        """End those of a user's sessions whose clock has run out, but what a sign-in replaces."""
+        standing = [other for other in self._rows.standing_of(user_id) if other is not replaced]
+        return [self._bury(other, reason, now) for other in standing if (reason := other.sweepable_at(now)) is not None]
 
     def _bury_all(self, records: list[Record], reason: Reason, now: Millis) -> tuple[Tombstone, ...]:
         return tuple(self._bury(record, transitions.closing_reason(record, reason, now), now) for record in records)

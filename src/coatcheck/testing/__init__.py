@@ -23,18 +23,21 @@ from coatcheck.testing.listening import CapturedEvents
 
 if TYPE_CHECKING:
     from coatcheck.testing.contract import StoreContract
+    from coatcheck.testing.giving_way import Yielding, yielding
     from coatcheck.testing.signing import sign_in
-    from coatcheck.testing.yielding import Yielding, yielding
 
 __all__ = ["CapturedEvents", "FrozenClock", "StoreContract", "Yielding", "freeze", "sign_in", "yielding"]
 
 _LATER: Final = {
     "StoreContract": "coatcheck.testing.contract",
-    "Yielding": "coatcheck.testing.yielding",
+    "Yielding": "coatcheck.testing.giving_way",
     "sign_in": "coatcheck.testing.signing",
-    "yielding": "coatcheck.testing.yielding",
+    "yielding": "coatcheck.testing.giving_way",
 }
-"""What is imported when it is asked for: the conformance suite brings pytest, signing in brings asyncio."""
+"""What is imported when it is asked for: the conformance suite brings pytest, signing in brings asyncio.
+
+No module here has the name of what it holds: whoever imports it first would put the module in that name's place.
+"""
 
 
 def __getattr__(name: str) -> object:

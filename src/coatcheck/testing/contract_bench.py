@@ -6,17 +6,23 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from typing import Any, Self, TypeAlias, TypeVar, cast
+from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
 
 import pytest
 
 from coatcheck.model import Found, Record
 from coatcheck.stores.contract import Browses, Capability, Leases, Lists, Sides, Store, Sweeps
 from coatcheck.testing._make import NOW, Maker
-from coatcheck.testing.yielding import yielding
+from coatcheck.testing.giving_way import yielding
 from coatcheck.verbs import Created, Limit, Replacing
 
 T = TypeVar("T")
+
+Kind: TypeAlias = Literal["newer", "damaged"]
+"""Why a session cannot be read: a newer release wrote it, or it is damaged."""
+
+Plant: TypeAlias = Callable[[str, Kind], None]
+"""Makes the stored session of an id unreadable, behind the store's back."""
 
 OpenStore: TypeAlias = Callable[..., Store]
 """Returns a new store object. Called again in one test, it returns another one over the same data, if the store is
@@ -26,9 +32,10 @@ persistent or shared. It may take a keyword ``tenant``; then the suite also test
 class Bench:
     """One test's stores and its event loop. Everything opened here is closed when the test ends."""
 
-    def __init__(self, open_store: OpenStore) -> None:
+    def __init__(self, open_store: OpenStore, plant: Plant | None = None) -> None:
         """Open the first store."""
         self.open_store = open_store
+        self._plant = plant
         self._runner = asyncio.Runner()
         self._opened: list[Store] = []
         self.store = self.another()
@@ -100,6 +107,12 @@ class Bench:
             pytest.skip(f"store does not declare {capability.name}")
         return self.store
 
+    def plant(self, id: str, kind: Kind) -> None:
+        """Make a session unreadable, if the store's test file knows how; otherwise the test is skipped."""
+        if self._plant is None:
+            pytest.skip("the test file has no fixture plant")
+        self._plant(id, kind)
+
     async def found(self, id: str) -> Found:
         """Return what the store knows of one id."""
         [row] = await self.store.find([id])
@@ -153,7 +166,12 @@ class ContractBase:
         pytest.fail("override the fixture open_store: it returns a function that returns a store")
 
     @pytest.fixture
-    def bench(self, open_store: OpenStore) -> Iterator[Bench]:
+    def plant(self) -> Plant | None:
+        """Give nothing: a subclass may override it with a function that makes a session unreadable."""
+        return None
+
+    @pytest.fixture
+    def bench(self, open_store: OpenStore, plant: Plant | None) -> Iterator[Bench]:
         """Open a store for one test and close it afterwards."""
-        with Bench(open_store) as bench:
+        with Bench(open_store, plant) as bench:
             yield bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 from coatcheck.model import Device, Record, replace
 from coatcheck.testing._make import ABSOLUTE, IDLE, MINUTE, NO_CHANGE, NOW, active, put
 from coatcheck.testing.contract_bench import Bench, ContractBase, all_at_once, on_loop, only
-from coatcheck.verbs import Change, Grant, Refusal, Seen
+from coatcheck.verbs import Change, Grant, Refusal, Seen, TooLarge
 
 
 class Commit(ContractBase):
@@ -93,10 +93,11 @@ class Commit(ContractBase):
         record = await bench.add("alice", data={"é": b"12"})
         size = 6  # two bytes of key and two of value, and one of each
 
-        async def commit(change: Change, most: int) -> int | Refusal:
+        async def commit(change: Change, most: int) -> int | Refusal | TooLarge:
             return await bench.store.commit(record.id, generation=1, change=change, now=NOW, max_bytes=most)
 
-        assert await commit(put(k=b"3"), size - 1) is Refusal.TOO_LARGE
+        answer = await commit(put(k=b"3"), size - 1)
+        assert answer == TooLarge(size=size, largest=(("é", 4), ("k", 2))), "the sizes are those of the merged data"
         assert await bench.live(record.id) == record
         assert await commit(put(k=b"3"), size) == 2
         assert await commit(Change({}, frozenset({"k"})), 1) == 3
@@ -260,7 +261,7 @@ class Rotate(ContractBase):
             now=NOW,
             max_bytes=1,
         )
-        assert answer is Refusal.TOO_LARGE
+        assert answer == TooLarge(size=2, largest=(("a", 2),))
         assert await bench.live(record.id) == record
 
     @on_loop

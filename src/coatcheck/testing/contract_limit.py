@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from coatcheck.model import Millis, Record, Tombstone
-from coatcheck.testing._make import ABSOLUTE, IDLE, NOW
+from coatcheck.stores.contract import EPOCH_KEPT
+from coatcheck.testing._make import ABSOLUTE, IDLE, NOW, active
 from coatcheck.testing.contract_bench import Bench, ContractBase, all_at_once, on_loop
-from coatcheck.verbs import AtLimit, Created, Limit, NotCreated, Replacing
+from coatcheck.verbs import AtLimit, Created, Limit, NotCreated, Refusal, Replacing
 
 
 async def _three(bench: Bench, user_id: str = "alice") -> tuple[Record, Record, Record]:
@@ -81,7 +82,26 @@ class Limits(ContractBase):
         await bench.store.end(ended.id, reason="signed_out", now=NOW)
         full = await bench.store.create(bench.make.record("alice"), now=NOW + 9, limit=Limit(2, "reject"))
         assert full is NotCreated.LIMIT
-        assert await _pushed_out(bench, Limit(1, "reject"), now=NOW + 10) == []
+        answer = await bench.store.create(bench.make.record("alice"), now=NOW + 10, limit=Limit(1, "reject"))
+        assert isinstance(answer, Created)
+
+    @on_loop
+    async def test_a_sign_in_under_a_limit_ends_what_is_over(self, bench: Bench) -> None:
+        """What did not count cannot be brought back by activity that a slower worker records (promises 2 and 4)."""
+        idle = await bench.add("alice", idle_expires_at=NOW + 10)
+        old = await bench.add("alice", expires_at=NOW + 10)
+        locked = await bench.add("alice", idle_expires_at=NOW + 10, locks=True)
+        other = await bench.add("bob", idle_expires_at=NOW + 10)
+        full = await bench.store.create(bench.make.record("alice"), now=NOW + 9, limit=Limit(1, "reject"))
+        assert full is NotCreated.LIMIT
+        answer = await bench.store.create(bench.make.record("alice"), now=NOW + 10, limit=Limit(1, "reject"))
+        assert isinstance(answer, Created)
+        assert {(each.id, each.reason) for each in answer.ended} == {(idle.id, "idle"), (old.id, "absolute")}
+        assert set(await bench.store.find([idle.id, old.id])) == set(answer.ended)
+        assert await bench.store.find([locked.id, other.id]) == [locked, other]
+        for record in (idle, old):
+            late = await bench.store.touch(record.id, generation=1, seen=active(NOW + 9), now=NOW + 9)
+            assert late is Refusal.GONE
 
     @on_loop
     async def test_others_sessions_do_not_count(self, bench: Bench) -> None:
@@ -172,6 +192,50 @@ class Epochs(ContractBase):
             assert await bench.store.epoch(user_id) > epoch
             stale = await bench.store.create(bench.make.record(user_id), now=NOW, epoch=epoch)
             assert stale is NotCreated.STALE_EPOCH
+
+    @on_loop
+    async def test_an_epoch_is_never_used_twice(self, bench: Bench) -> None:
+        """It is raised to the time at least, and grows also when a worker's clock stands or goes back (promise 2)."""
+        values = [await bench.store.raise_epoch(now=now) for now in (NOW, NOW, NOW - ABSOLUTE)]
+        assert values[0] >= NOW
+        assert values == sorted(set(values))
+        totals = [await bench.store.epoch("alice")]
+        for now in (NOW, NOW, NOW - ABSOLUTE):
+            await bench.store.end_user("alice", reason="revoked", now=now)
+            totals.append(await bench.store.epoch("alice"))
+        assert totals[1] - totals[0] >= NOW
+        assert totals == sorted(set(totals))
+
+    @on_loop
+    async def test_a_forgotten_epoch_never_comes_back(self, bench: Bench) -> None:
+        """A sweep may forget a user's epoch; no sign-in that read it is let in by a later raise (promise 2)."""
+        sweeps = bench.sweeps
+        await bench.store.raise_epoch(now=NOW)
+        for user_id in ("alice", "bob"):
+            await bench.store.end_user(user_id, reason="revoked", now=NOW)
+        before = {user_id: await bench.store.epoch(user_id) for user_id in ("alice", "bob")}
+        await sweeps.sweep(now=NOW + ABSOLUTE, limit=5, forget_before=NOW + EPOCH_KEPT + 1, max_ended=9)
+        await bench.store.end_user("alice", reason="revoked", now=NOW + ABSOLUTE)
+        await bench.store.raise_epoch(now=NOW + ABSOLUTE)
+        for user_id, epoch in before.items():
+            assert await bench.store.epoch(user_id) != epoch
+            stale = await bench.store.create(bench.make.record(user_id), now=NOW + ABSOLUTE, epoch=epoch)
+            assert stale is NotCreated.STALE_EPOCH, f"{user_id} signed in with an epoch read before everybody's raise"
+
+    @on_loop
+    async def test_a_young_epoch_is_not_forgotten(self, bench: Bench) -> None:
+        """An epoch stays for a day whatever ``forget_before`` says: a sign-in under way is refused (promise 2)."""
+        sweeps = bench.sweeps
+        before = await bench.store.epoch("alice")
+        await bench.store.end_user("alice", reason="revoked", now=NOW)
+        raised = await bench.store.epoch("alice")
+        for forget_before in (NOW, NOW + 9, NOW + EPOCH_KEPT):
+            await sweeps.sweep(now=NOW + 9, limit=5, forget_before=forget_before, max_ended=9)
+            assert await bench.store.epoch("alice") == raised > before
+        stale = await bench.store.create(bench.make.record("alice"), now=NOW + 9, epoch=before)
+        assert stale is NotCreated.STALE_EPOCH
+        late = await bench.store.create(bench.make.record("alice"), now=NOW + 9, began_at=NOW)
+        assert late is NotCreated.STALE_EPOCH
 
     @on_loop
     async def test_a_request_that_began_before_the_raise_is_refused(self, bench: Bench) -> None:

@@ -26,6 +26,7 @@ _SHOWN: Final = frozenset({"insecure_transport", "not_loaded", "too_late"})
 
 _PUBLIC: Final[dict[str, str]] = {
     "store_unavailable": "Sessions cannot be checked at the moment. Try again in a few seconds.",
+    "unconfirmed": "This was done, but it is not confirmed yet. Try again in a few seconds.",
     "unreadable_record": "Sessions cannot be read at the moment. Try again in a few seconds.",
 }
 

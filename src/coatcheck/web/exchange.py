@@ -92,6 +92,8 @@ class Exchange:
 
     async def _answer(self, error: CoatcheckError) -> None:
         """Send our own answer. Being sent to sign in is an answer like a handler's: changes before it are kept."""
+        if isinstance(error, StoreUnavailable):
+            self.state.core.tell_outage(error)
         if isinstance(error, SignInRequired) and not self._replaced:
             made = answer(error, self._request.asked, self._settings.sign_in_url)
             self._require_look()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from coatcheck.errors import CoatcheckError
+from coatcheck.errors import CoatcheckError, StoreUnavailable
 from coatcheck.manager import opening
 from coatcheck.session import AsyncSession
 from coatcheck.sessions import AsyncSessions
@@ -63,6 +63,8 @@ class Socket:
 
     async def _refuse(self, error: CoatcheckError) -> None:
         """Answer the handshake like a request where the server can, else close: "policy" or "try again later"."""
+        if isinstance(error, StoreUnavailable):
+            self.state.core.tell_outage(error)
         scope = self._request.scope
         if not self._accepted and "websocket.http.response" in scope.get("extensions", {}):
             made = answer(error, self._request.asked, None)

@@ -10,9 +10,10 @@ import sqlite3
 from typing import NamedTuple
 
 from coatcheck import transitions
-from coatcheck.model import Millis, Record, replace
+from coatcheck.model import Millis, Record, Tombstone, replace
 from coatcheck.stores.sqlite import queries, sql, table
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Refusal, Replacing, Rotation, Seen
+from coatcheck.stores.sqlite.rows import Decoded
+from coatcheck.verbs import Change, Created, Limit, NotCreated, Refusal, Replacing, Rotation, Seen, TooLarge
 
 
 class Terms(NamedTuple):
@@ -31,7 +32,7 @@ def create(connection: sqlite3.Connection, tenant: str, record: Record, terms: T
     if connection.execute(sql.EXISTS, (record.id,)).fetchone() is not None:
         return NotCreated.EXISTS
     epochs = queries.epochs(connection, tenant, record.user_id)
-    if terms.epoch is not None and terms.epoch < epochs.total:
+    if terms.epoch is not None and terms.epoch != epochs.total:
         return NotCreated.STALE_EPOCH
     if terms.began_at is not None and epochs.raised_at is not None and terms.began_at <= epochs.raised_at:
         return NotCreated.STALE_EPOCH
@@ -47,7 +48,8 @@ def create(connection: sqlite3.Connection, tenant: str, record: Record, terms: T
         data = _with_carried(data, replaced, replacing, terms.max_bytes)
     made = replace(record, epoch=epochs.everybody, tenant=tenant, data=data)
     table.insert(connection, made)
-    ended = table.bury_all(connection, tenant, surplus, "evicted", terms.now)
+    ended = _bury_over(connection, tenant, made, terms, replaced)
+    ended += table.bury_all(connection, tenant, surplus, "evicted", terms.now)
     ended += table.bury_all(connection, tenant, [replaced] if replaced else [], "superseded", terms.now)
     return Created(record=made, ended=ended)
 
@@ -63,13 +65,13 @@ def commit(
     seen: Seen | None,
     expect_version: int | None,
     max_bytes: int | None,
-) -> int | Refusal:
+) -> int | Refusal | TooLarge:
     """Merge the named keys and return the new version."""
     record = table.changeable(connection, tenant, id, generation, now)
     if isinstance(record, Refusal):
         return record
     result = transitions.committed(record, change, seen, expect_version, max_bytes)
-    if isinstance(result, Refusal):
+    if not isinstance(result, Record):
         return result
     table.save(connection, record, result)
     return result.version
@@ -97,13 +99,13 @@ def rotate(
     now: Millis,
     seen: Seen | None,
     max_bytes: int | None,
-) -> Record | Refusal:
+) -> Record | Refusal | TooLarge:
     """Replace the secret, and merge *change* and *seen* with it."""
     record = table.changeable(connection, tenant, id, generation, now)
     if isinstance(record, Refusal):
         return record
     result = transitions.rotated(record, rotation, change, seen, max_bytes)
-    if isinstance(result, Refusal):
+    if not isinstance(result, Record):
         return result
     table.save(connection, record, result)
     return result
@@ -113,7 +115,7 @@ def set_roles(
     connection: sqlite3.Connection, tenant: str, user_id: str, roles: tuple[str, ...], now: Millis
 ) -> tuple[str, ...]:
     """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
-    connection.execute(sql.RAISE_USER, (tenant, user_id, now))
+    connection.execute(sql.RAISE_USER, {"tenant": tenant, "user_id": user_id, "now": now})
     records = table.alive_of(connection, tenant, user_id, now)
     for record in records:
         table.save(connection, record, transitions.with_roles(record, roles))
@@ -148,6 +150,23 @@ def _surplus(
         return []
     standing = table.alive_of(connection, tenant, record.user_id, terms.now)
     return transitions.evicted([other for other in standing if other.id != replaced], terms.limit)
+
+
+def _bury_over(
+    connection: sqlite3.Connection, tenant: str, made: Record, terms: Terms, replaced: Decoded | None
+) -> tuple[Tombstone, ...]:
+    """End those of a user's sessions whose clock has run out, where there is a limit, but what the sign-in replaces."""
+    if terms.limit is None or made.user_id is None:
+        return ()
+    spared = (made.id, None if replaced is None else replaced.id)
+    found = table.standing_of(connection, tenant, made.user_id)
+    others = [each for each in found if isinstance(each, Record) and each.id not in spared]
+    left = [
+        table.bury(connection, tenant, each, reason, terms.now)
+        for each in others
+        if (reason := each.sweepable_at(terms.now)) is not None
+    ]
+    return tuple(tombstone for tombstone in left if tombstone is not None)
 
 
 def _with_carried(

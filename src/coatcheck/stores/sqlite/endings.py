@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from coatcheck.model import RECORD_SCHEMA, Millis, Reason, Record, Tombstone
+from coatcheck.stores.contract import EPOCH_KEPT
 from coatcheck.stores.sqlite import queries, sql, table
 from coatcheck.stores.sqlite.rows import Decoded
 
@@ -33,14 +34,14 @@ def end_user(
     connection: sqlite3.Connection, tenant: str, user_id: str, *, reason: Reason, now: Millis, keep: str | None
 ) -> tuple[Tombstone, ...]:
     """End all sessions of a user but *keep*, and raise the user's epoch."""
-    connection.execute(sql.RAISE_USER, (tenant, user_id, now))
+    connection.execute(sql.RAISE_USER, {"tenant": tenant, "user_id": user_id, "now": now})
     doomed = [found for found in table.standing_of(connection, tenant, user_id) if found.id != keep]
     return table.bury_all(connection, tenant, doomed, reason, now)
 
 
 def raise_epoch(connection: sqlite3.Connection, tenant: str, now: Millis) -> int:
     """Raise the store-wide epoch and answer it."""
-    connection.execute(sql.RAISE_TENANT, (tenant, now))
+    connection.execute(sql.RAISE_TENANT, {"tenant": tenant, "now": now})
     return queries.epochs(connection, tenant, None).everybody
 
 
@@ -52,9 +53,10 @@ def end_all(
     Goes on past rows that are damaged beyond a tombstone, because an empty answer means that none is left.
     """
     while True:
+        before = connection.total_changes
         doomed = table.select(connection, sql.STANDING_BELOW_EPOCH, tenant, {"below": below, "limit": limit})
         ended = table.bury_all(connection, tenant, doomed, reason, now)
-        if ended or not doomed:
+        if ended or connection.total_changes == before:
             return ended
 
 
@@ -70,6 +72,7 @@ def sweep(
     common = {"tenant": tenant, "schema": RECORD_SCHEMA}
     connection.execute(sql.FORGET_OLD, {**common, "before": forget_before, "limit": 10 * limit})
     connection.execute(sql.FORGET_SURPLUS, {**common, "max_ended": max_ended, "limit": 10 * limit})
+    connection.execute(sql.FORGET_EPOCHS, {"tenant": tenant, "before": forget_before - EPOCH_KEPT, "limit": 10 * limit})
     return ended
 
 

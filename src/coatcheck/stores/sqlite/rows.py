@@ -122,8 +122,8 @@ def _record(row: Row) -> Record:
         rotate_due=row.rotate_due == 1, user_id=row.user_id, roles=_read_names.decode(row.roles),
         auth_time=row.auth_time, amr=_read_names.decode(row.amr), aal=row.aal, version=row.version,
         generation=row.generation, epoch=row.epoch, locks=row.locks == 1, lifetime=row.lifetime,
-        persistent=row.persistent == 1, tenant=row.tenant, device=_device(row), data=codec.unpack(row.data),
-        schema=row.schema,
+        persistent=row.persistent == 1, tenant=row.tenant, device=decode_device(row.device),
+        data=codec.unpack(row.data), schema=row.schema,
     )  # fmt: skip
 
 
@@ -133,13 +133,18 @@ def _tombstone(row: Row) -> Tombstone:
     return Tombstone(
         id=row.id, secret_digest=row.secret_digest, created_at=row.created_at, last_seen_at=row.last_seen_at,
         ended_at=row.ended_at, reason=row.reason, previous_digest=row.previous_digest,
-        waiting=row.successor_nonce is not None and row.confirmed_at is None, user_id=row.user_id, device=_device(row),
-        had_data=row.had_data == 1, tenant=row.tenant,
+        waiting=row.successor_nonce is not None and row.confirmed_at is None, user_id=row.user_id,
+        device=decode_device(row.device), had_data=row.had_data == 1, tenant=row.tenant,
     )  # fmt: skip
 
 
-def _device(row: Row) -> Device | None:
-    return None if row.device is None else _read_device.decode(row.device)
+def decode_device(stored: bytes | None) -> Device | None:
+    """Return what `encode_device` was given; a newer release's fields are passed over.
+
+    Raises:
+        msgspec.DecodeError: *stored* is no device.
+    """
+    return None if stored is None else _read_device.decode(stored)
 
 
 def _why(fault: Exception) -> str:

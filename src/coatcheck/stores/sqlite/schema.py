@@ -87,7 +87,14 @@ _FIRST: Final = (
     "INSERT INTO meta (name, value) VALUES ('oldest_reader', 1)",
 )
 
-STEPS: Final[tuple[tuple[str, ...], ...]] = (_FIRST,)
+_SECOND: Final = (
+    "CREATE INDEX users_raised ON users (tenant, raised_at)",
+    "DROP INDEX sessions_ended",
+    "CREATE INDEX sessions_ended ON sessions (tenant, ended_at, schema) WHERE ended_at IS NOT NULL",
+)
+"""So that a sweep finds what it may forget without reading every user's epoch and every tombstone's row."""
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
 """Each step's statements. A step that was released never changes; a new one is added at the end."""
 
 

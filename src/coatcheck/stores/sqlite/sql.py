@@ -44,6 +44,17 @@ BURY: Final = """
 UPDATE sessions SET schema = ?, ended_at = ?, reason = ?, had_data = ?, data = NULL, roles = '[]', amr = '[]'
 WHERE id = ?"""
 
+BURY_UNREADABLE: Final = """
+UPDATE sessions SET schema = :schema, secret_digest = :secret_digest, created_at = :created_at,
+    last_seen_at = :last_seen_at, idle_expires_at = NULL, expires_at = NULL, rotated_at = :last_seen_at,
+    previous_digest = :previous_digest, successor_nonce = :successor_nonce, confirmed_at = :confirmed_at,
+    rotate_due = 0, user_id = :user_id, roles = '[]', auth_time = NULL, amr = '[]', aal = NULL, version = 0,
+    generation = 0, epoch = 0, locks = 0, lifetime = '', persistent = 0, device = :device, data = NULL,
+    ended_at = :ended_at, reason = :reason, had_data = 1
+WHERE id = :id AND tenant = :tenant"""
+
+REMOVE: Final = "DELETE FROM sessions WHERE id = ? AND tenant = ?"
+
 OWNER: Final = "SELECT user_id FROM sessions WHERE id = ?"
 
 # --- one user ---------------------------------------------------------------------------------------------------------
@@ -62,21 +73,22 @@ SELECT coalesce((SELECT epoch FROM tenants WHERE tenant = :tenant), 0),
     max(coalesce((SELECT raised_at FROM tenants WHERE tenant = :tenant), -1),
         coalesce((SELECT raised_at FROM users WHERE tenant = :tenant AND user_id = :user_id), -1))"""
 
+# As `transitions.raised` says: a value is never used twice, also after the row was forgotten.
 RAISE_USER: Final = """
-INSERT INTO users (tenant, user_id, epoch, raised_at) VALUES (?, ?, 1, ?)
-ON CONFLICT (tenant, user_id) DO UPDATE SET epoch = epoch + 1, raised_at = max(raised_at, excluded.raised_at)"""
+INSERT INTO users (tenant, user_id, epoch, raised_at) VALUES (:tenant, :user_id, max(1, :now), :now)
+ON CONFLICT (tenant, user_id) DO UPDATE SET epoch = max(epoch + 1, :now), raised_at = max(raised_at, :now)"""
 
 # --- everybody --------------------------------------------------------------------------------------------------------
 
 RAISE_TENANT: Final = """
-INSERT INTO tenants (tenant, epoch, raised_at) VALUES (?, 1, ?)
-ON CONFLICT (tenant) DO UPDATE SET epoch = epoch + 1, raised_at = max(raised_at, excluded.raised_at)"""
+INSERT INTO tenants (tenant, epoch, raised_at) VALUES (:tenant, max(1, :now), :now)
+ON CONFLICT (tenant) DO UPDATE SET epoch = max(epoch + 1, :now), raised_at = max(raised_at, :now)"""
 
 # An ended row leaves the partial index, so each batch begins where there is work. The planner must not choose: with
 # no statistics it may prefer the table in order.
 STANDING_BELOW_EPOCH: Final = f"""
 SELECT {COLUMNS} FROM sessions INDEXED BY sessions_due_absolute
-WHERE tenant = :tenant AND ended_at IS NULL AND epoch < :below
+WHERE tenant = :tenant AND ended_at IS NULL AND epoch < :below AND typeof(id) = 'text'
 LIMIT :limit"""
 
 _PLACED: Final = "typeof(created_at) = 'integer' AND typeof(id) = 'text' AND schema <= :schema"
@@ -126,6 +138,10 @@ DELETE FROM sessions WHERE rowid IN (
     SELECT rowid FROM sessions
     WHERE tenant = :tenant AND ended_at IS NOT NULL AND schema <= :schema
     ORDER BY ended_at DESC LIMIT :limit OFFSET :max_ended)"""
+
+FORGET_EPOCHS: Final = """
+DELETE FROM users WHERE tenant = :tenant AND user_id IN (
+    SELECT user_id FROM users WHERE tenant = :tenant AND raised_at < :before ORDER BY raised_at LIMIT :limit)"""
 
 # --- beside sessions --------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from coatcheck import transitions
-from coatcheck.model import RECORD_SCHEMA, Millis, Reason, Record, Tombstone, entomb
-from coatcheck.stores.sqlite import sql
+from coatcheck.errors import UnreadableRecord
+from coatcheck.model import RECORD_SCHEMA, FromTheFuture, Millis, Reason, Record, Tombstone, entomb
+from coatcheck.stores.sqlite import salvage, sql
 from coatcheck.stores.sqlite.rows import Decoded, decode, encode, encode_data, encode_device, encode_names
 from coatcheck.verbs import Refusal
 
@@ -27,8 +28,17 @@ def select(connection: sqlite3.Connection, statement: str, tenant: str, terms: M
 
 
 def changeable(connection: sqlite3.Connection, tenant: str, id: str, generation: int, now: Millis) -> Record | Refusal:
-    """Return the record of *id* for somebody who read it at *generation*, or why they may not change it."""
-    found = fetch(connection, tenant, id)
+    """Return the record of *id* for somebody who read it at *generation*, or why they may not change it.
+
+    Raises:
+        UnreadableRecord: a newer release wrote the session, and has not ended it.
+    """
+    row = connection.execute(sql.FIND, (id, tenant)).fetchone()
+    if row is None:
+        return Refusal.GONE
+    found = decode(row)
+    if isinstance(found, FromTheFuture) and not salvage.has_ended(row):
+        raise UnreadableRecord.written_in(found.id, found.schema)
     if not isinstance(found, Record):
         return Refusal.GONE
     return transitions.refusal(found, generation, now) or found
@@ -84,21 +94,17 @@ def bury(
 ) -> Tombstone | None:
     """Turn a session into its tombstone, in the same row, so that its id is never used again.
 
-    A damaged row and one of a newer release end too: a release that can read them must not find them alive. What is
-    left of them is answered if it makes a tombstone, as when only the data could not be read. ``None`` for nothing,
-    and for what had ended.
+    A damaged row and one of a newer release end too: a release that can read them must not find them alive. ``None``
+    for nothing, for what had ended, and for a row too damaged to leave a tombstone.
     """
     if found is None or isinstance(found, Tombstone):
         return None
-    if isinstance(found, Record):
-        reason = transitions.closing_reason(found, reason, now)
-    had_data = int(not isinstance(found, Record) or bool(found.data))
-    connection.execute(sql.BURY, (RECORD_SCHEMA, now, reason, had_data, found.id))
+    if not isinstance(found, Record):
+        return salvage.bury(connection, tenant, found.id, reason, now)
+    reason = transitions.closing_reason(found, reason, now)
+    connection.execute(sql.BURY, (RECORD_SCHEMA, now, reason, int(bool(found.data)), found.id))
     connection.execute(sql.DROP_SIDES, (found.id,))
-    if isinstance(found, Record):
-        return entomb(found, reason, now)
-    left = fetch(connection, tenant, found.id)
-    return left if isinstance(left, Tombstone) else None
+    return entomb(found, reason, now)
 
 
 def bury_all(

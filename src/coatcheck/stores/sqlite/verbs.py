@@ -17,7 +17,7 @@ from coatcheck.model import Found, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import Capability, Traits
 from coatcheck.stores.sqlite import changes, endings, queries
 from coatcheck.stores.sqlite.database import Database, database
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen
+from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
 
 T = TypeVar("T")
 
@@ -32,6 +32,7 @@ class SqliteVerbs(ABC):
         self._path = os.path.abspath(path)  # noqa: PTH100 - links are followed when the file is opened
         self.tenant = tenant
         self._known: Database | None = None
+        self._key = b""
 
     def __repr__(self) -> str:
         """Show the file and the tenant."""
@@ -67,12 +68,14 @@ class SqliteVerbs(ABC):
         """Make a change in a transaction."""
 
     async def key(self) -> bytes:
-        """Return the store's 32 random bytes, made once by whichever process asks first."""
-        found = await self._read(queries.key)
-        if found is not None:
-            return found
-        candidate = secrets.token_bytes(32)
-        return await self._write(lambda db: changes.make_key(db, candidate), durable=True)
+        """Return the store's 32 random bytes, made once by whichever process asks first, and remembered."""
+        if not self._key:
+            found = await self._read(queries.key)
+            if found is None:
+                candidate = secrets.token_bytes(32)
+                found = await self._write(lambda db: changes.make_key(db, candidate), durable=True)
+            self._key = found
+        return self._key
 
     async def clock(self) -> Millis | None:
         """Run on this machine's clock, as every process on the file does."""
@@ -111,7 +114,7 @@ class SqliteVerbs(ABC):
         seen: Seen | None = None,
         expect_version: int | None = None,
         max_bytes: int | None = None,
-    ) -> int | Refusal:
+    ) -> int | Refusal | TooLarge:
         """Merge the named keys and return the new version."""
         return await self._write(
             lambda db: changes.commit(
@@ -137,7 +140,7 @@ class SqliteVerbs(ABC):
         now: Millis,
         seen: Seen | None = None,
         max_bytes: int | None = None,
-    ) -> Record | Refusal:
+    ) -> Record | Refusal | TooLarge:
         """Replace the secret, and merge *change* and *seen* with it."""
         return await self._write(
             lambda db: changes.rotate(
