@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from coatcheck import __version__
-from coatcheck.cli import demo, listing, revoking, sweeping
+from coatcheck.cli import demo, listing, migrating, revoking, sweeping
+from coatcheck.cli.waiting import Patient
 from coatcheck.stores import VARIABLES
 
 EPILOG = (
@@ -19,13 +20,19 @@ EPILOG = (
 
 # Typer's own tracebacks show local variables, and a local variable may hold a secret.
 app = typer.Typer(
-    name="coatcheck", epilog=EPILOG, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    name="coatcheck",
+    cls=Patient,
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 sessions = typer.Typer(no_args_is_help=True)
 app.add_typer(sessions, name="sessions", help="Look at sessions and end them.")
 
 app.command("demo")(demo.serve)
 app.command("sweep")(sweeping.sweep)
+app.command("migrate")(migrating.migrate)
 sessions.command("list")(listing.list_sessions)
 sessions.command("show")(listing.show)
 sessions.command("revoke")(revoking.revoke)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from coatcheck.cli.opening import StoreUrl, reporting
+from coatcheck.cli.waiting import Wait, patiently
 from coatcheck.errors import MissingExtra
 
 
@@ -14,6 +15,7 @@ def serve(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port on this machine; 0 for any free one.")] = 8000,
     store: StoreUrl = None,
+    wait: Wait = 0,
 ) -> None:
     """Serve an application with accounts to sign in with; they are printed when it starts."""
     with reporting():
@@ -23,4 +25,4 @@ def serve(
             if (missing.name or "").startswith("coatcheck"):
                 raise
             raise MissingExtra("coatcheck demo", "demo", missing.name or "a package") from None
-        run(port=port, store=store)
+        run(port=port, store=store, opening=lambda work: patiently(work, wait))

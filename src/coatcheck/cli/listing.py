@@ -9,8 +9,10 @@ import typer
 from coatcheck.blocking import Sessions
 from coatcheck.cli.opening import Code, Json, StoreUrl, Tenant, leave, opened, session_id, user_id
 from coatcheck.cli.output import print_json, print_session, print_sessions
+from coatcheck.cli.waiting import Wait
 from coatcheck.manager.listing import PAGE_AT_MOST
 from coatcheck.model import SessionInfo
+from coatcheck.stores.contract import Capability
 
 
 def list_sessions(
@@ -24,11 +26,15 @@ def list_sessions(
     store: StoreUrl = None,
     tenant: Tenant = "",
     as_json: Json = False,
+    wait: Wait = 0,
 ) -> None:
     """List sessions, the newest first."""
-    with opened(store, tenant) as sessions:
+    with opened(store, tenant, wait) as sessions:
         try:
-            infos, following = _page(sessions, user, ended=ended, limit=limit, after=after)
+            if user is not None and Capability.BROWSE not in sessions.store.traits.capabilities:
+                infos, following = _of_user(sessions, user, ended=ended, limit=limit, after=after), None
+            else:
+                infos, following = _page(sessions, user, ended=ended, limit=limit, after=after)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--after") from None
     if as_json:
@@ -57,15 +63,30 @@ def _page(
             return infos, after
 
 
+def _of_user(sessions: Sessions, user: str, *, ended: bool, limit: int, after: str | None) -> list[SessionInfo]:
+    """Return a user's sessions, the newest first, from a store that keeps no pages of everybody's.
+
+    Raises:
+        ValueError: another page was asked for, and there is but one.
+    """
+    if after is not None:
+        raise ValueError("this store keeps no pages, and lists a user on one page: leave it out")
+    infos = sorted(sessions.list(user, ended=ended), key=lambda info: (info.created_at, info.id), reverse=True)
+    if len(infos) > limit:
+        typer.echo(f"There are more: --limit {min(len(infos), PAGE_AT_MOST)}", err=True)
+    return infos[:limit]
+
+
 def show(
     id: Annotated[str, typer.Argument(metavar="ID", help="The session's public id.", callback=session_id)],
     *,
     store: StoreUrl = None,
     tenant: Tenant = "",
     as_json: Json = False,
+    wait: Wait = 0,
 ) -> None:
     """Show one session, live or ended."""
-    with opened(store, tenant) as sessions:
+    with opened(store, tenant, wait) as sessions:
         info = sessions.get(id)
     if info is None:
         raise leave("there is no such session", Code.NOTHING)

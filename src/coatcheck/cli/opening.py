@@ -14,6 +14,7 @@ import typer
 
 from coatcheck import stores, tokens
 from coatcheck.blocking import Sessions
+from coatcheck.cli.waiting import patiently
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.manager.signing import checked_user
 
@@ -50,8 +51,8 @@ def reporting() -> Generator[None]:
 
 
 @contextmanager
-def opened(store: str | None, tenant: str) -> Generator[Sessions]:
-    """Open the application's store for one command, and close it."""
+def opened(store: str | None, tenant: str, wait: float = 0) -> Generator[Sessions]:
+    """Open the application's store for one command, waiting *wait* seconds for it, and close it."""
     with reporting():
         if store is None:
             url = stores.url_from_env(os.environ)
@@ -60,8 +61,11 @@ def opened(store: str | None, tenant: str) -> Generator[Sessions]:
             stores.check_scheme(url, source="--store")
         sessions = Sessions(url, tenant=tenant)
         _refuse_what_is_not_there(url)
-        with sessions:
+        patiently(sessions.open, wait)
+        try:
             yield sessions
+        finally:
+            sessions.close()
 
 
 def _refuse_what_is_not_there(url: str) -> None:

@@ -11,6 +11,7 @@ import typer
 from coatcheck.blocking import Sessions
 from coatcheck.cli.opening import Code, Json, StoreUrl, Tenant, leave, opened, session_id, user_id
 from coatcheck.cli.output import at_terminal, print_json
+from coatcheck.cli.waiting import Wait
 
 
 def revoke(
@@ -29,6 +30,7 @@ def revoke(
     store: StoreUrl = None,
     tenant: Tenant = "",
     as_json: Json = False,
+    wait: Wait = 0,
 ) -> None:
     """End one session by its id, a user's sessions, or all of them. Their holders are signed out at once.
 
@@ -38,7 +40,7 @@ def revoke(
         raise typer.BadParameter("say one of ID, --user ID and --all")
     if keep is not None and user is None:
         raise typer.BadParameter("--keep goes with --user")
-    with opened(store, tenant) as sessions:
+    with opened(store, tenant, wait) as sessions:
         if id is not None:
             ended = int(sessions.revoke(id))
         elif user is not None:

@@ -12,18 +12,19 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from coatcheck.blocking import Sessions
 from coatcheck.cli.opening import Json, StoreUrl, Tenant, opened
 from coatcheck.cli.output import print_json
+from coatcheck.cli.waiting import Wait
 from coatcheck.events import Event
 from coatcheck.manager.sweeping import Swept
 
 _REMOVED = frozenset({"session.expired", "session.abandoned"})
 
 
-def sweep(*, store: StoreUrl = None, tenant: Tenant = "", as_json: Json = False) -> None:
+def sweep(*, store: StoreUrl = None, tenant: Tenant = "", as_json: Json = False, wait: Wait = 0) -> None:
     """Turn expired sessions into ended ones, and forget those that ended long ago.
 
     Applications do this by themselves every few minutes unless Policy(sweep_every=None) tells them not to.
     """
-    with opened(store, tenant) as sessions:
+    with opened(store, tenant, wait) as sessions:
         swept = _sweep(sessions)
     if as_json:
         print_json({"expired": swept.expired, "abandoned": swept.abandoned, "total": swept.total})

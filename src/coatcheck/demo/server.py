@@ -22,7 +22,14 @@ TRIES: Final = 20
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
-def run(port: int = 8000, store: str | None = None, *, host: str = "localhost", say: Say | None = None) -> None:
+def run(
+    port: int = 8000,
+    store: str | None = None,
+    *,
+    host: str = "localhost",
+    say: Say | None = None,
+    opening: Callable[[Callable[[], None]], None] | None = None,
+) -> None:
     """Serve until interrupted.
 
     Args:
@@ -30,6 +37,7 @@ def run(port: int = 8000, store: str | None = None, *, host: str = "localhost", 
         store: a store's URL; a SQLite file in the working directory when not given.
         host: ``"localhost"`` for this machine alone, on IPv4 and IPv6; else an address to listen on.
         say: prints a line.
+        opening: is given what opens the store once, and may call it again if the store does not answer.
 
     Raises:
         ConfigurationError: the store cannot be used, or no port is free; says what to do.
@@ -42,7 +50,7 @@ def run(port: int = 8000, store: str | None = None, *, host: str = "localhost", 
     stores.check_scheme(url)
     sockets = listen(host, port, tell)
     try:
-        asyncio.run(_try_store(url))
+        (opening or _at_once)(lambda: _try_store(url))
         for line in greeting(host, sockets[0].getsockname()[1], url):
             tell(line)
         _serve(url, sockets)
@@ -53,12 +61,12 @@ def run(port: int = 8000, store: str | None = None, *, host: str = "localhost", 
 
 
 def greeting(host: str, port: int, url: str) -> Iterator[str]:
-    """Yield the lines that say where the demo is and who can sign in; of the store's URL only its scheme and file."""
+    """Yield the lines that say where the demo is and who can sign in; of the store's URL no user and no password."""
     from .accounts import EXAMPLES
 
     shown = f"[{host}]" if ":" in host else host
     scheme = stores.check_scheme(url)
-    kept = url if scheme == "sqlite" else f"{scheme}://"
+    kept = url if scheme == "sqlite" else f"{scheme}://{_place(url)}"
     yield f"coatcheck demo   http://{shown}:{port}"
     yield ""
     for example in EXAMPLES:
@@ -116,12 +124,31 @@ def _listening(address: str, port: int) -> socket.socket:
     return made
 
 
-async def _try_store(url: str) -> None:
-    """Open the store once, so that what is wrong with it is one sentence and not a traceback."""
+def _place(url: str) -> str:
+    """Return the hosts and the path of *url*: what stands after a password and before options, which may hold one."""
+    return url.partition("://")[2].partition("?")[0].rpartition("@")[2]
+
+
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
+def _try_store(url: str) -> None:
+    """Open the store once, so that what is wrong with it is one sentence and not a traceback.
+
+    In PostgreSQL the demo makes its tables by itself: it is there to be tried out.
+    """
     from coatcheck.sessions import AsyncSessions
 
-    async with AsyncSessions(url):
-        pass
+    async def opened() -> None:
+        async with AsyncSessions(url):
+            pass
+
+    if stores.check_scheme(url) in {"postgresql", "postgres"}:
+        from coatcheck.stores.postgres.migrating import migrate
+
+        migrate(url)
+    asyncio.run(opened())
 
 
 def _serve(url: str, sockets: list[socket.socket]) -> None:

@@ -153,6 +153,7 @@ def test_demo_hands_over(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert run("demo").exit_code == 0
     assert run("demo", "--port", "0", "--store", "memory://").exit_code == 0
+    assert [options.pop("opening") is not None for options in asked] == [True, True]
     assert asked == [{"port": 8000, "store": None}, {"port": 0, "store": "memory://"}]
 
 

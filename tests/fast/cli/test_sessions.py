@@ -8,6 +8,9 @@ import re
 import pytest
 
 from coatcheck.cli import revoking
+from coatcheck.model import replace
+from coatcheck.stores.contract import Capability
+from coatcheck.stores.sqlite import SqliteStore
 from tests.fast.cli.conftest import NOBODY, Desk, words
 
 
@@ -55,6 +58,32 @@ def test_list_goes_page_by_page(desk: Desk) -> None:
 
     assert sorted(met) == sorted(made[:2] + made[9:])
     assert pages > 1
+
+
+def test_one_users_list_needs_no_browsing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--user`` works on a store that only lists by user, as a Cluster with ``browse=no``: one page, newest first."""
+    added = [desk.add("alice") for _ in range(3)]
+    made = [info.id for info in sorted(added, key=lambda info: (info.created_at, info.id))]  # some in one millisecond
+    desk.add("bob")
+    desk.sessions.revoke(made[1])
+    traits = desk.sessions.store.traits
+    narrow = replace(traits, capabilities=traits.capabilities - {Capability.BROWSE})
+    monkeypatch.setattr(SqliteStore, "traits", narrow)
+
+    def listed(*words: str) -> list[str]:
+        document = desk.json("sessions", "list", "--user", "alice", *words)
+        assert document["next"] is None
+        return [info["id"] for info in document["sessions"]]
+
+    assert listed() == [made[2], made[0]]
+    assert listed("--ended") == made[::-1]
+    assert listed("--limit", "1") == [made[2]]
+    assert "--limit 2" in desk.run("sessions", "list", "--user", "alice", "--limit", "1").stderr
+    assert desk.run("sessions", "list", "--user", "carol").exit_code == 1
+    after = desk.run("sessions", "list", "--user", "alice", "--after", "x")
+    assert (after.exit_code, "on one page" in words(after.stderr)) == (2, True)
+    everybody = desk.run("sessions", "list")
+    assert (everybody.exit_code, "cannot browse" in everybody.stderr) == (2, True)
 
 
 def test_list_tells_the_cursor_to_people(desk: Desk) -> None:
