@@ -5,11 +5,12 @@ BIN := .venv/bin
 PORT ?= 8000
 STORE ?=
 WORKERS ?= 2
+SCALE ?=
 
-.PHONY: help demo test test-fast check format bench build clean env
+.PHONY: help demo test test-fast check format bench bench-scale conformance servers torture torture-rivals build clean env
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## serve the demo at http://localhost:8000 (PORT=8000, STORE=sqlite:///... or redis://... or postgresql://...)
 	@scripts/ensure-env demo
@@ -34,11 +35,31 @@ format: env ## let ruff format and mend what it safely can
 bench: env ## measure side by side with rivals; prints a table and writes bench/results.json
 	@$(BIN)/python -m bench
 
+bench-scale: env ## fill each store with millions of sessions and measure (SCALE="--stores sqlite --sessions 100000")
+	@$(BIN)/python -m bench.scale $(SCALE)
+
+conformance: env ## run the conformance suite over every store and write the table in docs/reference/stores.md
+	@$(BIN)/python scripts/conformance.py
+
+servers: env ## fetch Valkey 8 and 9 and PostgreSQL 18 into .cache/servers, for the tests (installs nothing)
+	@$(BIN)/python scripts/servers.py
+
+torture: env ## drive a store with everything at once and judge every promise (TORTURE="--store redis --faults all")
+	@$(BIN)/python -m torture run $(TORTURE)
+
+torture-rivals: env ## run other session libraries through the torture; builds .venv-rivals (ROUNDS=20)
+	@cmp -s torture/rivals/requirements.txt .venv-rivals/built || { \
+		echo "Building the rivals' own environment in .venv-rivals ..."; \
+		$(BIN)/python -m venv .venv-rivals && echo '*' > .venv-rivals/.gitignore && \
+		.venv-rivals/bin/python -m pip install -q --disable-pip-version-check -r torture/rivals/requirements.txt && \
+		cp torture/rivals/requirements.txt .venv-rivals/built; }
+	@$(BIN)/python -m torture.rivals $(if $(ROUNDS),--rounds $(ROUNDS))
+
 build: env ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m build
 
 clean: ## remove the environment, caches and what was built
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-rivals .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 env:

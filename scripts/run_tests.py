@@ -16,7 +16,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-ORDER = ("surface", "fast", "stores", "web", "workers", "packaging", "browser")
+ORDER = (
+    "surface",
+    "fast",
+    "stores",
+    "web",
+    "workers",
+    "packaging",
+    "servers",
+    "guarantees",
+    "baddays",
+    "torture",
+    "browser",
+)
 PARALLEL = frozenset({"surface", "fast"})
 """Stages without servers of their own, which xdist's workers would otherwise start once each."""
 
