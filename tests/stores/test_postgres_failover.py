@@ -1,0 +1,139 @@
+"""The PostgreSQL store beside real replicas: nothing read from a standby, failover by the URL, a replica that hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from coatcheck.errors import StoreUnavailable
+from coatcheck.model import Record, Tombstone
+from coatcheck.runtime import finish
+from coatcheck.stores.postgres import AsyncPostgresStore, PostgresStore
+from coatcheck.stores.postgres.options import read_url
+from coatcheck.testing._make import NOW, Maker, put
+from coatcheck.verbs import Created
+from tests.servers.postgres import PostgresServer
+from tests.servers.process import wait_for
+from tests.stores._postgres import Place, with_schema
+
+
+@pytest.fixture
+def primary(postgres15: PostgresServer) -> Iterator[Place]:
+    """Give a schema on a server of this test's own; the shared one says that there is a PostgreSQL 15."""
+    del postgres15
+    with PostgresServer(15) as server:
+        place = Place(server, "failover")
+        place.prepare()
+        yield place
+
+
+@pytest.fixture
+def standby(primary: Place) -> Iterator[PostgresServer]:
+    """Give its streaming replica."""
+    replica = primary.server.make_replica()
+    yield replica
+    replica.stop()
+
+
+def test_a_standby_is_never_asked(primary: Place, standby: PostgresServer) -> None:
+    """Promise 2: a standby lags and would show a revoked session as live, so that its address is refused as it is."""
+    record = Maker(finish(primary.blocking().key())).record("ann")
+    assert isinstance(finish(primary.blocking().create(record, now=NOW)), Created)
+    options = read_url(with_schema(standby.url, primary.schema))
+    for store in (PostgresStore(options), AsyncPostgresStore(options)):
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="no host of the URL takes writes"):
+                asyncio.run(store.find([record.id]))
+
+
+def test_a_failover_is_followed(primary: Place, standby: PostgresServer) -> None:
+    """Bad day: the primary dies and its standby takes over; both clients go on there, with all that was replicated."""
+    hosts = f"127.0.0.1:{standby.port},127.0.0.1:{primary.server.port}"
+    url = primary.url.replace(f"127.0.0.1:{primary.server.port}", hosts)
+    store, other = PostgresStore(read_url(url)), AsyncPostgresStore(read_url(url))
+    record = Maker(finish(store.key())).record("ann")
+    assert isinstance(finish(store.create(record, now=NOW)), Created)
+    count = 'SELECT count(*) FROM "failover".coatcheck_sessions'
+    wait_for(lambda: standby.execute(count) == [(1,)], what="the session to be replicated")
+
+    async def story() -> None:
+        assert len(await other.find([record.id])) == 1
+        primary.server.kill()
+        for client in (store, other):
+            with pytest.raises(StoreUnavailable):
+                await client.find([record.id])
+        standby.promote()
+        for version, client in ((2, store), (3, other)):
+            assert await client.commit(record.id, generation=1, change=put(a=b"1"), now=NOW) == version
+            [found] = await client.find([record.id])
+            assert isinstance(found, Record)
+            assert found.version == version
+        await other.close()
+
+    asyncio.run(story())
+    finish(store.close())
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_synchronous_replica_that_hangs_holds_nobody_up(primary: Place, blocking: bool) -> None:
+    """Bad day: a commit that waits for its replica is an outage within the timeout, and stands once that goes on."""
+    options = read_url(primary.url + "&timeout=200ms")
+    store = PostgresStore(options) if blocking else AsyncPostgresStore(options)
+    replica = primary.server.make_replica(synchronous=True)
+
+    async def story() -> None:
+        record = Maker(await store.key()).record("ann")
+        assert isinstance(await store.create(record, now=NOW), Created)
+        replica.freeze()
+        try:
+            with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                await store.end(record.id, reason="revoked", now=NOW)
+            assert await store.find([record.id]) is not None
+        finally:
+            replica.thaw()
+        ended = 'SELECT count(*) FROM "failover".coatcheck_sessions WHERE ended_at IS NOT NULL'
+        wait_for(lambda: primary.server.execute(ended) == [(1,)], what="the replica to confirm")
+        [found] = await store.find([record.id])
+        assert isinstance(found, Tombstone)
+        await store.close()
+
+    try:
+        asyncio.run(story())
+    finally:
+        replica.stop()
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_wait_for_a_replica_that_is_broken_off_is_no_success(primary: Place, blocking: bool) -> None:
+    """Bad day: an operator cancels the wait; PostgreSQL then reports success and only warns, the store does not."""
+    store = primary.blocking(timeout="20s") if blocking else primary.asynchronous(timeout="20s")
+    replica = primary.server.make_replica(synchronous=True)
+
+    async def story() -> None:
+        record = Maker(await store.key()).record("ann")
+        assert isinstance(await store.create(record, now=NOW), Created)
+        replica.freeze()
+        try:
+            with ThreadPoolExecutor(1) as threads:
+                cancelled = threads.submit(cancel_the_wait, primary)
+                with pytest.raises(StoreUnavailable, match="replica did not confirm"):
+                    await store.end(record.id, reason="revoked", now=NOW)
+                cancelled.result()
+        finally:
+            replica.thaw()
+        assert await store.end(record.id, reason="revoked", now=NOW) is None
+        await store.close()
+
+    try:
+        asyncio.run(story())
+    finally:
+        replica.stop()
+
+
+def cancel_the_wait(primary: Place) -> None:
+    """Cancel what waits for a replica, once something does."""
+    query = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    wait_for(lambda: primary.server.execute(query) == [(1,)], what="the change to wait for the replica")
