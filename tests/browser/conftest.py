@@ -1,4 +1,4 @@
-"""Chromium, and the demo served by uvicorn in a thread of this process with a clock that tests move."""
+"""Chromium, and the demo on every kind of store, served by uvicorn in a thread with a clock that tests move."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ import pytest
 import uvicorn
 from argon2 import PasswordHasher
 
+from coatcheck import AsyncSessions
 from coatcheck.demo.accounts import Accounts
-from coatcheck.demo.app import create_app
+from coatcheck.demo.app import POLICY, create_app
 from coatcheck.demo.server import listen
+from coatcheck.stores import from_url
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -47,12 +50,12 @@ class Clock:
 
 
 class Site:
-    """The demo on one SQLite file; it can be stopped and started again at the same address."""
+    """The demo on one store; it can be stopped and started again at the same address."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, store_url: str) -> None:
         """Start."""
         self.clock = Clock()
-        self.file = file
+        self._store_url = store_url
         self._port = 0
         self.start()
 
@@ -66,7 +69,7 @@ class Site:
         self._sockets = listen("localhost", self._port, print)
         self._port = self._sockets[0].getsockname()[1]
         hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        app = create_app(store_url=f"sqlite:///{self.file}", clock=self.clock, accounts=Accounts(hasher=hasher))
+        app = create_app(self._sessions(), clock=self.clock, accounts=Accounts(hasher=hasher))
         self._server = _Server(uvicorn.Config(app, log_level="warning", proxy_headers=False, lifespan="on"))
         self._thread = threading.Thread(target=self._server.run, args=(self._sockets,), daemon=True)
         self._thread.start()
@@ -79,6 +82,17 @@ class Site:
         assert not self._thread.is_alive()
         for listening in self._sockets:
             listening.close()
+
+    def _sessions(self) -> AsyncSessions:
+        """Return the demo's manager. A server's own clock would stand still while the tests' moves: it gets theirs."""
+        store: Any = from_url(self._store_url, blocking=False)
+
+        async def clock() -> int:
+            return int(self.clock() * 1000)
+
+        if not self._store_url.startswith("sqlite"):
+            store.clock = clock
+        return AsyncSessions(store, policy=POLICY, clock=self.clock)
 
     def restart(self) -> None:
         """Stop and start."""
@@ -114,10 +128,34 @@ def chromium(gap: Callable[[str, str], None]) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """Serve the demo."""
-    served = Site(tmp_path / "demo.db")
+def sqlite(_request: pytest.FixtureRequest, folder: Path) -> str:
+    """Give a new file."""
+    return f"sqlite:///{folder}/demo.db"
+
+
+def redis(request: pytest.FixtureRequest, _folder: Path) -> str:
+    """Give an empty store on a private Redis."""
+    server = request.getfixturevalue("redis_server")
+    return f"{server.url}?prefix=demo{next(_numbers)}&timeout=5s"
+
+
+def postgresql(request: pytest.FixtureRequest, _folder: Path) -> str:
+    """Give new tables on a private PostgreSQL."""
+    from coatcheck.stores.postgres.migrating import migrate
+
+    server = request.getfixturevalue("postgres15")
+    url = f"{server.url}?schema=demo{next(_numbers)}&timeout=5s"
+    migrate(url)
+    return url
+
+
+_numbers = count()
+
+
+@pytest.fixture(params=[sqlite, redis, postgresql], ids=lambda kind: kind.__name__)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """Serve the demo on each kind of store in turn."""
+    served = Site(request.param(request, tmp_path))
     yield served
     served.stop()
 

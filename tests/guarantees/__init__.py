@@ -1,0 +1,1 @@
+"""The guarantees, cell by cell, on real servers that are really killed."""
