@@ -12,7 +12,7 @@ from tests.servers.postgres import PostgresServer
 from tests.stores._postgres import Place
 
 PRELUDE = """
-import asyncio, os, sys, threading, traceback
+import asyncio, contextlib, os, signal, sys, threading, traceback
 from coatcheck.runtime import finish
 from coatcheck.stores.postgres import AsyncPostgresStore, PostgresStore
 from coatcheck.stores.postgres.options import read_url
@@ -23,6 +23,7 @@ url = sys.argv[1]
 def in_child(work):
     pid = os.fork()
     if pid == 0:
+        signal.alarm(30)  # a child that hangs in C ends all the same
         try:
             work()
         except BaseException:
@@ -33,6 +34,19 @@ def in_child(work):
 
 def wait(pids):
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * len(pids)
+
+@contextlib.contextmanager
+def amid(count, busy):
+    stop = threading.Event()
+    threads = [threading.Thread(target=busy, args=(lambda: not stop.is_set(),)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 """
 
 
@@ -89,19 +103,37 @@ def test_a_fork_amid_busy_threads(place: Place) -> None:
         store = PostgresStore(read_url(url))
         record = Maker(finish(store.key())).record("ann")
         finish(store.create(record, now=NOW))
-        stop = threading.Event()
 
-        def busy():
-            while not stop.is_set():
+        def busy(again):
+            while again():
                 finish(store.find([record.id]))
 
-        threads = [threading.Thread(target=busy) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        wait([in_child(lambda: finish(store.find([record.id]))[0].id == record.id or os._exit(1)) for _ in range(10)])
-        stop.set()
-        for thread in threads:
-            thread.join()
+        def work():
+            assert finish(store.find([record.id]))[0].id == record.id
+
+        with amid(4, busy):
+            wait([in_child(work) for _ in range(10)])
+        finish(store.close())
+        print("well")
+    """
+    assert run(code, place).split() == ["well"]
+
+
+def test_a_fork_while_connections_are_made(place: Place) -> None:
+    """No lock of a library's, taken while a thread makes or closes a connection, is held for ever in a worker."""
+    code = """
+        store = PostgresStore(read_url(url))
+        finish(store.open())
+
+        def busy(again):
+            while again():
+                own = PostgresStore(read_url(url))
+                finish(own.open())
+                finish(own.close())
+
+        with amid(4, busy):
+            for _ in range(50):
+                wait([in_child(lambda: finish(store.open()))])
         finish(store.close())
         print("well")
     """

@@ -12,6 +12,7 @@ from psycopg.abc import PQGen
 from psycopg.pq.abc import PGconn
 
 from coatcheck.runtime import finish
+from coatcheck.stores import _forking
 from coatcheck.stores.postgres import connecting, faults, sql
 from coatcheck.stores.postgres.connecting import Ready
 from coatcheck.stores.postgres.options import Options
@@ -166,7 +167,9 @@ class AsyncPool:
         while True:
             plain = self._plain
             try:
-                connection = await BoundedAsyncConnection.connect(**connecting.arguments(self._options, plain=plain))
+                arguments = connecting.arguments(self._options, plain=plain)
+                with _forking.whole():
+                    connection = await BoundedAsyncConnection.connect(**arguments)
             except psycopg.OperationalError as error:
                 if plain or not faults.refuses_parameters(error):
                     raise
@@ -192,7 +195,8 @@ class AsyncPool:
 
 def _close(connection: BoundedAsyncConnection) -> None:
     """Close a connection at once: psycopg's own `close` is a coroutine and waits for nothing."""
-    finish(connection.close())
+    with _forking.whole():
+        finish(connection.close())
 
 
 def _is_fresh(connection: BoundedAsyncConnection) -> bool:

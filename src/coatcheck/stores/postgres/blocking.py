@@ -16,6 +16,7 @@ from psycopg import waiting
 from psycopg.abc import PQGen
 from psycopg.pq.abc import PGconn
 
+from coatcheck.stores import _forking
 from coatcheck.stores.postgres import connecting, faults, sql
 from coatcheck.stores.postgres.connecting import Ready
 from coatcheck.stores.postgres.options import Options
@@ -36,6 +37,11 @@ class BoundedConnection(psycopg.Connection[Any]):
         super().__init__(pgconn)
         self.doubts = connecting.Doubts()
         self.add_notice_handler(self.doubts.note)
+
+    def close(self) -> None:
+        """Close it, not in the midst of a fork."""
+        with _forking.whole():
+            super().close()
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Drive an operation to its end, for as long as the patience lasts."""
@@ -149,7 +155,8 @@ class _Pool:
         while True:
             plain = self._plain
             try:
-                connection = BoundedConnection.connect(**connecting.arguments(self._options, plain=plain))
+                with _forking.whole():
+                    connection = BoundedConnection.connect(**connecting.arguments(self._options, plain=plain))
             except psycopg.OperationalError as error:
                 if plain or not faults.refuses_parameters(error):
                     raise

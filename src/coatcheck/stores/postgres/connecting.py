@@ -19,6 +19,7 @@ from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
 from coatcheck.errors import ConfigurationError
+from coatcheck.stores import _forking
 from coatcheck.stores.postgres import faults, steps
 from coatcheck.stores.postgres.options import Options
 
@@ -151,7 +152,8 @@ def abandon(connection: psycopg.BaseConnection[Any], operation: Generator[Any, A
 
     Closed first: psycopg would otherwise wait a second time for the answers of a pipeline.
     """
-    connection.pgconn.finish()
+    with _forking.whole():
+        connection.pgconn.finish()
     with contextlib.suppress(psycopg.Error):
         operation.close()
 

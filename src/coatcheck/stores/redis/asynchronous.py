@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from coatcheck.stores import _forking
 from coatcheck.stores.redis.address import Address, HostPort, where
 from coatcheck.stores.redis.faults import REPLIES, Crowded, lost, unreached
 from coatcheck.stores.redis.wire import Command, Identity, Pool, Wire, arguments, crowded
@@ -51,8 +52,9 @@ class AsyncWire:
     async def connect(self) -> None:
         """Connect, encrypt, sign in and choose the database."""
         try:
-            async with asyncio.timeout(self._timeout):
-                await self._connection.connect()
+            with _forking.whole():
+                async with asyncio.timeout(self._timeout):
+                    await self._connection.connect()
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             self.drop()
             raise unreached(error, self._where, self._timeout) from None

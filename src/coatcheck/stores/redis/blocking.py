@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.runtime import finish
+from coatcheck.stores import _forking
 from coatcheck.stores.redis.address import Address, HostPort, where
 from coatcheck.stores.redis.faults import REPLIES, Crowded, lost, unreached
 from coatcheck.stores.redis.wire import Command, Identity, Pool, Wire, arguments, crowded
@@ -58,7 +59,8 @@ class BlockingWire:
     async def connect(self) -> None:
         """Connect, encrypt, sign in and choose the database."""
         try:
-            self._connection.connect()
+            with _forking.whole():
+                self._connection.connect()
         except (RedisError, OSError) as error:
             self.drop()
             raise unreached(error, self._where, self._timeout) from None
@@ -84,7 +86,8 @@ class BlockingWire:
     def drop(self) -> None:
         """Close at once."""
         self._open, self.identity = False, None
-        self._connection.disconnect()
+        with _forking.whole():
+            self._connection.disconnect()
 
 
 class _State:
