@@ -36,7 +36,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from coatcheck.model import Tombstone
+    from coatcheck.model import Record, Tombstone
 
 
 class CoatcheckError(Exception):
@@ -81,12 +81,14 @@ class StoreUnavailable(CoatcheckError):
 
     Attributes:
         told: whether ``store.unavailable`` was raised for it.
+        signing_out: it was a person's own sign-out: their cookie is deleted, and the rest is tried again.
     """
 
     code = "store_unavailable"
     status = 503
     title = "Sessions are unavailable"
     told: bool = False
+    signing_out: bool = False
 
 
 class Unconfirmed(StoreUnavailable):
@@ -98,15 +100,24 @@ class Unconfirmed(StoreUnavailable):
         ended: what this call ended, as it would have answered; empty when that was nothing, or is unknown.
         epoch: what `raise_epoch` would have answered, once every part of the store refuses what is older; ``None``
             with other verbs, and when that is unknown.
+        record: what `rotate` would have answered; ``None`` with other verbs, and when that is unknown.
     """
 
     code = "unconfirmed"
 
-    def __init__(self, message: str = "", *, ended: Sequence[Tombstone] = (), epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        ended: Sequence[Tombstone] = (),
+        epoch: int | None = None,
+        record: Record | None = None,
+    ) -> None:
         """Say what is not confirmed, and keep what was done."""
         super().__init__(message)
         self.ended: tuple[Tombstone, ...] = tuple(ended)
         self.epoch = epoch
+        self.record = record
 
 
 class UnreadableRecord(CoatcheckError):
@@ -114,12 +125,14 @@ class UnreadableRecord(CoatcheckError):
 
     Attributes:
         schema: the format it was written in, ``None`` when the store did not say.
+        session_id: which session it is, by its public id, ``None`` when the store did not say.
     """
 
     code = "unreadable_record"
     status = 503
     title = "Sessions are unavailable"
     schema: int | None = None
+    session_id: str | None = None
 
     @classmethod
     def written_in(cls, session_id: str, schema: int) -> Self:
@@ -128,7 +141,7 @@ class UnreadableRecord(CoatcheckError):
             f"session {session_id} has format {schema}, which a newer release of coatcheck wrote; "
             "finish the upgrade on this machine"
         )
-        error.schema = schema
+        error.schema, error.session_id = schema, session_id
         return error
 
 

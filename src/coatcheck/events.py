@@ -22,7 +22,7 @@ EVENTS: Final[dict[str, str]] = {
     "session.expired": "The absolute clock ended a session. Details: `signed_in`, `had_data`.",
     "session.abandoned": "The idle clock ended a session. Details: `signed_in`, `had_data`.",
     "session.theft_suspected": "A replaced secret came back after its successor was in use. Details: `ended`.",
-    "session.commit_refused": "Changes were not saved. Details: `why` (a `Refusal`'s value, or `superseded`).",
+    "session.commit_refused": "Changes were not saved. Details: `why` (a `Refusal`, `superseded`, `too_large`).",
     "session.changes_lost": "A snapshot was left, or an answer was gone, with changes nobody saved. Details: `keys`.",
     "session.roles_changed": "A user's roles were changed in all their sessions. Details: `sessions`.",
     "session.data_large": "A session's data passed the policy's `data_warning`. Details: `size`, `largest`.",

@@ -17,6 +17,8 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace as replace
 
+from coatcheck.discreet import Discreet
+
 Millis: TypeAlias = int
 """A point in time or a length of time, in whole milliseconds."""
 
@@ -34,7 +36,7 @@ def is_text(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
-class Device(Struct, frozen=True, kw_only=True):
+class Device(Discreet, frozen=True, kw_only=True):
     """What is remembered of the browser behind a session; the raw user agent is never kept.
 
     Attributes:
@@ -64,7 +66,7 @@ class Device(Struct, frozen=True, kw_only=True):
         return " on ".join(known) if known else "Unknown browser"
 
 
-class Record(Struct, frozen=True, kw_only=True):
+class Record(Discreet, frozen=True, kw_only=True):
     """A live session as a store keeps it.
 
     Attributes:
@@ -149,7 +151,7 @@ class Record(Struct, frozen=True, kw_only=True):
         return self.dead_at(now)
 
 
-class Tombstone(Struct, frozen=True, kw_only=True):
+class Tombstone(Discreet, frozen=True, kw_only=True):
     """What is left of a session that ended: enough to say why, and to refuse a late write.
 
     Attributes:

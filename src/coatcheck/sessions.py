@@ -224,7 +224,11 @@ class AsyncSessions:
         return await ending.end_everything(self._core)
 
     async def set_roles(self, user_id: str, roles: Sequence[str]) -> int:
-        """Change the roles in all sessions of a user; the next request of each obeys. Returns how many."""
+        """Change the roles in all sessions of a user; the next request of each obeys. Returns how many.
+
+        Raises:
+            UnreadableRecord: a newer release wrote one of them, which keeps its roles; all others are changed.
+        """
         return await ending.set_roles(self._core, signing.checked_user(user_id), signing.checked_roles(roles))
 
     # -- upkeep

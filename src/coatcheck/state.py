@@ -9,9 +9,8 @@ import enum
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from coatcheck.data import Data
+from coatcheck.discreet import Discreet
 from coatcheck.errors import InsecureTransport, TooLate
 from coatcheck.lifecycle import NO_TICKET, Cookie, Judgement, Verdict
 from coatcheck.model import Millis, Record
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from coatcheck.manager.core import Core
 
 
-class Visit(Struct, frozen=True, kw_only=True):
+class Visit(Discreet, frozen=True, kw_only=True):
     """What an adapter knows of a request.
 
     Attributes:
@@ -148,7 +147,7 @@ class State:
         self.judgement, self.data, self.problem = NO_TICKET, Data({}), None
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Discreet, frozen=True):
     """What an adapter does with the cookie. The repr never shows the token.
 
     ``deadline`` is when a persistent cookie may die, ``None`` for one that ends with the browser.

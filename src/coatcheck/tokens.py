@@ -19,7 +19,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from msgspec import Struct
+from coatcheck.discreet import Discreet
 
 Randomness: TypeAlias = Callable[[int], bytes]
 """A source of random bytes, such as `secrets.token_bytes`."""
@@ -35,7 +35,7 @@ _ID: Final = re.compile(r"0[A-Za-z0-9_-]{24}[AQgw]", re.ASCII)
 _TOKEN: Final = re.compile(r"(0[A-Za-z0-9_-]{24}[AQgw])\.([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])", re.ASCII)
 
 
-class Ticket(Struct, frozen=True):
+class Ticket(Discreet, frozen=True):
     """A parsed cookie value. Its repr shows the id alone."""
 
     id: str

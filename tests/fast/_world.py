@@ -67,18 +67,24 @@ class Watched:
         self.inner._rows.live[record.id] = record
 
 
+class WorkersClock(FrozenClock):
+    """A worker's clock that a test moves, and that is corrected by the store's where it has one."""
+
+    authoritative = False
+
+
 class World:
     """One manager of either kind, its clock, store and events. `run` finishes what is awaitable and passes the rest."""
 
     def __init__(self, mode: Mode, policy: Policy | None = None, **options: Any) -> None:
         """Build the manager; *options* are its own."""
         self.mode: Mode = mode
-        self.clock = FrozenClock()
+        self.clock = WorkersClock()
         self.events = CapturedEvents()
         self.store = Watched()
         kind: Any = AsyncSessions if mode == "async" else Sessions
         given: dict[str, Any] = {"store": self.store, "listeners": [self.events], **options}
-        self.sessions: Any = kind(policy=policy, clock=self.clock, **given)
+        self.sessions: Any = kind(policy=policy, **{"clock": self.clock, **given})
 
     def run(self, it: Any) -> Any:
         """Return what *it* comes to."""

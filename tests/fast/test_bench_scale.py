@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from bench.scale import page, plots, results, tables
+from bench.scale import page, plots, results, tables, targets
 from bench.scale.__main__ import names
 from bench.scale.latencies import Latency, latency, paired_ratio, percentile
 from bench.scale.measuring import Plan, measure
@@ -173,6 +174,31 @@ def test_every_number_is_in_the_tables() -> None:
         "| sqlite | without a pause | 4,000 | 2,000 | 20 | 60 | 21 | 90 | 1.05 | 1.50 |",
     ):
         assert row in text
+
+
+def test_every_target_is_met_or_missed() -> None:
+    """The page says of each target what was measured and whether that is enough, to the very edge of it."""
+
+    def judged(size: float, lookup: float, sessions: int, sweep: float) -> list[tuple[str, str]]:
+        store = replace(
+            made().stores["sqlite"],
+            space=[replace(SPACE, total=size, method="used_memory")],
+            lookups=[LOOKUP, replace(LOOKUP, sessions=sessions, ratio=Latency(1.0, lookup))],
+            sweeps=[replace(SWEEP, ratio=Latency(1.0, sweep))],
+        )
+        return [row[1:] for row in targets.targets({"redis": store})]
+
+    assert judged(700.0, 1.5, 5_000_000, 1.99) == [
+        ("700 (used_memory, among 20,000)", "met"),
+        ("1.50 times among 5,000,000", "met"),
+        ("1.99 times (4,000 swept)", "met"),
+    ]
+    assert [verdict for _, verdict in judged(700.1, 1.51, 5_000_000, 2.0)] == ["**missed**"] * 3
+    assert [verdict for _, verdict in judged(1.0, 1.0, 1_000_000, 1.0)] == ["met", "met so far", "met"]
+    assert [verdict for _, verdict in judged(1.0, 1.6, 1_000_000, 1.0)] == ["met", "**missed**", "met"]
+    assert targets.targets({"sqlite": replace(made().stores["sqlite"], lookups=[], sweeps=[])}) == []
+    aimed = "| sqlite: readers' p99 beside a sweep under 2 times that without, without a pause"
+    assert f"{aimed} | 1.50 times (4,000 swept) | met |" in tables.page(made())
 
 
 def test_the_page_keeps_what_people_wrote() -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from coatcheck import AsyncSessions, Policy, StoreUnavailable
 from coatcheck.lifecycle import Cookie
-from coatcheck.manager.clock import JUMP, Watch
+from coatcheck.manager.clock import FRESH, JUMP, Watch
 from coatcheck.stores.memory import MemoryStore
-from coatcheck.testing import CapturedEvents, FrozenClock
-from tests.fast._world import World
+from coatcheck.testing import CapturedEvents, FrozenClock, freeze
+from tests.fast._world import WorkersClock, World
 from tests.fast.conftest import Build
 
 HOUR = 3_600_000
@@ -50,6 +50,17 @@ def test_a_clock_that_was_never_compared_is_off() -> None:
         assert watch.is_off()
     watch.mark(wall[0])
     assert not watch.is_off()
+
+
+def test_a_comparison_holds_for_a_time() -> None:
+    """Promise 8: a clock that runs wrong slowly never jumps, so a comparison is made again after a while."""
+    times = [1000.0]
+    watch = Watch(lambda: times[0], lambda: times[0])
+    watch.mark(times[0])
+    times[0] += FRESH
+    assert not watch.is_off()
+    times[0] += 1
+    assert watch.is_off()
 
 
 class Engine:
@@ -189,7 +200,7 @@ def test_a_jump_during_an_outage_is_an_outage(build: Build) -> None:
 
 def test_simultaneous_requests_tell_of_one_jump_once() -> None:
     """The alarm is one for all tasks that notice the same jump."""
-    clock, events = FrozenClock(), CapturedEvents()
+    clock, events = WorkersClock(), CapturedEvents()
     now = clock.now_ms
 
     class Engaged(MemoryStore):
@@ -209,6 +220,56 @@ def test_simultaneous_requests_tell_of_one_jump_once() -> None:
 
     asyncio.run(story())
     assert [event.details["millis"] for event in events.only("store.clock_drift")] == [-HOUR]
+
+
+@pytest.mark.parametrize(("late", "asked"), [([3.0, 0.0], 2), ([3.0, 2.0, 1.0], 3), ([0.1], 1)])
+def test_an_answer_that_lay_unread_is_asked_for_again(build: Build, late: list[float], asked: int) -> None:
+    """Promise 8: a process that was busy while the store's clock answered is not set back by as long."""
+    world = build(POLICY)
+    engine, core, passed = Engine(world), world.sessions._core, [0.0]
+    core.runtime.elapsed = lambda: passed[0]
+
+    async def clock() -> int:
+        answer, busy = engine.now, late[engine.asked]
+        engine.asked += 1
+        passed[0] += busy
+        engine.now += int(busy * 1000)
+        world.clock.advance(f"{int(busy * 1000)}ms")
+        return answer
+
+    inner: Any = world.store.inner
+    inner.clock = clock
+    world.run(core.sync_clock())
+    assert engine.asked == asked
+    assert core.offset == -int(min(late) * 1000)
+
+
+def test_a_clock_of_a_tests_own_is_the_time(build: Build) -> None:
+    """A `FrozenClock` moves time for a store with a clock of its own too, given at the start or for a while."""
+    world = build(POLICY, clock=FrozenClock())
+    engine, clock = Engine(world), world.sessions._core._clock
+    token = world.sign_in()
+    clock.advance("29m")
+    assert world.user(token) == "ada"
+    clock.advance("30m")
+    assert world.load(token).reason == "idle"
+    assert (engine.asked, drifts(world)) == (0, [])
+
+
+def test_a_frozen_while_asks_no_store_for_the_time(build: Build) -> None:
+    """`freeze` holds on a store with a clock of its own, sweeps included; afterwards the store's is followed again."""
+    world = build(POLICY)
+    engine = Engine(world)
+    world.sign_in()
+    with freeze(world.sessions, FrozenClock(world.clock.now)) as clock:
+        token = world.sign_in()
+        clock.advance("31m")
+        assert world.load(token).reason == "idle"
+        assert world.run(world.sessions.sweep()).total == 2
+    token = world.sign_in()
+    engine.now += HOUR
+    world.clock.advance("1s")
+    assert world.load(token).reason == "idle"
 
 
 def test_a_store_without_a_clock_is_asked_once(build: Build) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Sessions, StoreUnavailable, tokens
+from coatcheck import Sessions, StoreUnavailable, Unconfirmed, tokens
 from coatcheck.manager.core import PendingLogout
 from coatcheck.manager.ending import RETRY_PAUSE
 from coatcheck.stores.memory import MemoryStore
@@ -134,6 +134,66 @@ def test_threads_that_retry_together_all_get_their_answers() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert users == ["bob"] * 160
+
+
+def test_an_end_is_told_by_whoever_made_it(build: Build) -> None:
+    """Law of one end event: a sign-out that never arrived here and went through elsewhere is told there alone."""
+    world = build()
+    token = world.sign_in()
+    sign_out(world, token, {"end"})
+    other = neighbour(world)
+    world.clock.advance("1ms")
+    other.run(other.load(token).logout())
+    recover(world)
+    world.user(STRANGER)
+    assert [event.name for event in world.events.only("logout.confirmed", "session.ended")] == ["logout.confirmed"]
+    assert [event.session_id for event in other.events.only("session.ended")] == [token[:26]]
+
+
+def test_an_end_whose_answer_was_lost_is_told_once(build: Build) -> None:
+    """Law of one end event: the try that was written and not answered is known by its moment, however often asked."""
+    world = build()
+    token = world.sign_in()
+    inner: Any = world.store.inner
+    real = inner.end
+
+    async def lost(*args: Any, **terms: Any) -> Any:
+        await real(*args, **terms)
+        raise StoreUnavailable("the answer was lost")
+
+    inner.end = lost
+    sign_out(world, token, set())
+    for _ in range(3):
+        recover(world)
+        world.user(STRANGER)
+    assert [event.session_id for event in world.events.only("session.ended")] == [token[:26]]
+    inner.end = real
+    recover(world)
+    world.user(STRANGER)
+    assert len(world.events.only("session.ended")) == len(world.events.only("logout.confirmed")) == 1
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable, Unconfirmed])
+def test_one_that_cannot_be_done_holds_up_no_other(build: Build, fault: type[StoreUnavailable]) -> None:
+    """Promise 2: a sign-out on a lost shard, or one whose replicas are missing, leaves its turn to the next."""
+    world = build()
+    ada, bob = world.sign_in("ada"), world.sign_in("bob")
+    inner: Any = world.store.inner
+    real = inner.end
+
+    async def end(id: str, **terms: Any) -> Any:
+        if id == ada[:26]:
+            raise fault("not this one")
+        return await real(id, **terms)
+
+    inner.end = end
+    sign_out(world, ada, set())
+    sign_out(world, bob, {"find"})
+    for _ in range(2):
+        recover(world)
+        world.user(STRANGER)
+    assert neighbour(world).load(bob).reason == "signed_out"
+    assert neighbour(world).user(ada) == "ada", "the store has not heard of hers"
 
 
 # -- the ticket opens nothing in this process while its sign-out is owed

@@ -261,6 +261,8 @@ def test_what_is_too_large_by_itself_is_not_sent(build: Build) -> None:
     for size in (20_000, 9000):
         with pytest.raises(DataTooLarge):
             world.run(world.sessions.transaction(session_id, lambda data, n=size: data.update(a="x" * n, b="x" * 9000)))
+    told = [(event.session_id, event.details["why"]) for event in world.events.only("session.commit_refused")]
+    assert told == [(session_id, "too_large")] * 3
     assert world.data(token) == {}
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import pkgutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
+import coatcheck
 from coatcheck import CoatcheckError, Policy
-from coatcheck.state import Visit
+from coatcheck.model import Record
+from coatcheck.state import Outcome, Visit
+from coatcheck.tokens import Ticket
+from coatcheck.verbs import Seen
 from tests.fast._world import World
 from tests.fast.conftest import Build
 
@@ -101,3 +109,23 @@ def test_no_secret_is_ever_printed(build: Build, caplog: pytest.LogCaptureFixtur
             assert secret[start : start + 8] not in shown
     assert "datum-in-the-cart" not in shown
     assert "Agent/1" not in shown
+
+
+def _structs(kind: type = Struct) -> Iterator[type]:
+    """Return every struct of coatcheck's."""
+    for each in kind.__subclasses__():
+        if each.__module__.startswith("coatcheck."):
+            yield each
+        yield from _structs(each)
+
+
+def test_what_hides_from_repr_hides_from_rich_too() -> None:
+    """Promise 7: a traceback drawn by ``rich`` shows local variables, and asks a struct for all of its fields."""
+    for module in pkgutil.walk_packages(coatcheck.__path__, "coatcheck."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    plain: Any = Struct
+    hiding: list[Any] = [each for each in _structs() if each.__repr__ is not plain.__repr__]
+    assert {Ticket, Record, Seen, Outcome} <= set(hiding)
+    assert [each.__qualname__ for each in hiding if each.__rich_repr__ is plain.__rich_repr__] == []
+    assert Ticket("0" * 26, "A" * 43).__rich_repr__() == []

@@ -75,6 +75,20 @@ def test_sweep_works_in_batches(build: Build) -> None:
     assert BATCHES * BATCH >= 10_000
 
 
+def test_a_sweep_forgets_all_that_is_due_however_little_has_expired(build: Build) -> None:
+    """S-42: more tombstones than one step forgets are gone after one sweep, with nothing expired to carry it on."""
+    world = build(Policy(keep_ended="1s"))
+    world.visitor(n=1)
+    (row,) = world.store.inner._rows.live.values()
+    for number in range(BATCH * 25):
+        other = replace(row, id=f"0{number:025}")
+        world.store.inner._rows.insert(other)
+        world.store.inner._bury(other, "signed_out", world.clock.now_ms)
+    world.clock.advance("2s")
+    assert world.run(world.sessions.sweep()).total == 0
+    assert not world.store.inner._rows.ended
+
+
 def test_a_short_memory_lets_no_old_sign_in_through(build: Build) -> None:
     """Promise 2: however short keep_ended is, a sweep forgets no epoch while a password is being checked."""
     world = build(Policy(keep_ended="1s"))

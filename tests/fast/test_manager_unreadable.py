@@ -53,19 +53,21 @@ def test_reading_goes_on(build: Build, verb: str, later: str) -> None:
 
 ACTS: dict[str, tuple[str, Callable[[World, Any], Any]]] = {
     "rotate": ("rotate", lambda _world, session: session.rotate()),
+    "set_roles": ("set_roles", lambda world, _session: world.sessions.set_roles("ada", ["guest"])),
     "transaction": ("commit", lambda world, session: world.sessions.transaction(session.id, lambda d: d.update(n=1))),
 }
 
 
 @pytest.mark.parametrize("name", ACTS)
 def test_a_privilege_is_not_pretended(build: Build, name: str) -> None:
-    """Promises 5 and 12: a rotation for a new privilege, or a transaction, that was not made raises."""
+    """Promises 5 and 12: a rotation for a new privilege, new roles, or a transaction, not made, raises and is told."""
     world = build()
     session = world.load(world.sign_in())
     verb, act = ACTS[name]
     upgraded(world, verb)
     with pytest.raises(UnreadableRecord):
         world.run(act(world, session))
+    assert told(world) == [9]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ CORE: Final = frozenset(
     f"coatcheck.{name}"
     for name in (
         *("cookies", "durations", "errors", "events", "lifecycle", "model", "policy", "policy_faults", "profiles"),
-        *("tokens", "transitions", "verbs"),
+        *("discreet", "tokens", "transitions", "verbs"),
     )
 )
 ENGINES: Final = re.compile(r"coatcheck\.stores\.(_?memory|_?sqlite|_?redis|_?postgres)")

@@ -12,8 +12,8 @@ from coatcheck.cli.waiting import Patient
 from coatcheck.stores import VARIABLES
 
 EPILOG = (
-    "Exit codes: 0 done; 1 nothing matched, or the command was refused or not confirmed; 2 wrong usage or "
-    "configuration; 3 the store did not answer. "
+    "Exit codes: 0 done; 1 nothing matched, or nobody agreed to it; 2 wrong usage or "
+    "configuration; 3 the store did not answer, or too few replicas confirmed. "
     f"Without --store the URL comes from {', '.join(VARIABLES)}, whichever is set first, and else is the SQLite file "
     "sessions.db in this directory."
 )

@@ -15,7 +15,7 @@ import typer
 from coatcheck import stores, tokens
 from coatcheck.blocking import Sessions
 from coatcheck.cli.waiting import patiently
-from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.errors import ConfigurationError, StoreUnavailable, Unconfirmed
 from coatcheck.manager.signing import checked_user
 
 StoreUrl: TypeAlias = Annotated[
@@ -46,6 +46,8 @@ def reporting() -> Generator[None]:
         yield
     except ConfigurationError as error:
         raise leave("\n".join(error.faults), Code.USAGE) from None
+    except Unconfirmed as error:
+        raise leave(f"done, but not confirmed: {error}. Run it again: it waits again", Code.UNAVAILABLE) from None
     except StoreUnavailable as error:
         raise leave(f"the store did not answer: {error}", Code.UNAVAILABLE) from None
 

@@ -12,6 +12,7 @@ from coatcheck.blocking import Sessions
 from coatcheck.cli.opening import Code, Json, StoreUrl, Tenant, leave, opened, session_id, user_id
 from coatcheck.cli.output import at_terminal, print_json
 from coatcheck.cli.waiting import Wait
+from coatcheck.stores.contract import Capability
 
 
 def revoke(
@@ -46,7 +47,7 @@ def revoke(
         elif user is not None:
             ended = _of_user(sessions, user, keep, yes=yes)
         else:
-            _confirm(lambda: f"End all {sessions.count()} sessions of everybody?", yes=yes)
+            _confirm(lambda: f"End {_all_of(sessions)} of everybody?", yes=yes)
             ended = sessions.revoke_all()
     _tell(ended, as_json=as_json)
 
@@ -64,6 +65,14 @@ def _of_user(sessions: Sessions, user: str, keep: str | None, *, yes: bool) -> i
 
     _confirm(question, yes=yes)
     return sessions.revoke_user(user, keep=keep)
+
+
+def _all_of(sessions: Sessions) -> str:
+    """Say how many sessions there are, where the store can count them."""
+    if Capability.BROWSE not in sessions.store.traits.capabilities:
+        return "all sessions"
+    count = sessions.count()
+    return f"all {count} session{'' if count == 1 else 's'}"
 
 
 def _confirm(question: Callable[[], str], *, yes: bool) -> None:

@@ -12,6 +12,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
+from coatcheck.discreet import Discreet
+
 CHECKS_AT_ONCE: Final = 2
 """Password checks that run at the same time: each takes 64 MiB of memory (RFC 9106, second recommendation)."""
 
@@ -28,7 +30,7 @@ class Account(Struct, frozen=True):
     roles: tuple[str, ...]
 
 
-class Example(Struct, frozen=True):
+class Example(Discreet, frozen=True):
     """An account with a passphrase in the clear, which only a demo may have: it is printed at the start."""
 
     account: Account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -33,42 +34,59 @@ async def logout(state: State) -> None:
     """
     state.looked = True
     state.may_change_ticket("logout")
-    record, opens, held, problem = (
-        state.record,
-        state.judgement.holder.opens,
-        state.current or state.ticket,
-        state.problem,
-    )
+    core, record, opens = state.core, state.record, state.judgement.holder.opens
+    held, problem = state.current or state.ticket, state.problem
     state.cookie = Cookie.DELETE
     state.forget()
     if isinstance(problem, UnreadableRecord):
         raise problem
     if isinstance(problem, StoreUnavailable):
-        raise _unconfirmed(state.core, held, problem, verified=False) from problem
+        raise _unconfirmed(core, _owed(core, held, verified=False), problem) from problem
     if record is None or not opens:
         return
-    state.core.runtime.enter()
+    core.runtime.enter()
+    owed = _owed(core, held, verified=True)
     try:
-        tell(state.core, [await state.core.store.end(record.id, reason="signed_out", now=await state.core.moment())])
+        await _end(core, record.id, owed)
     except StoreUnavailable as fault:
-        raise _unconfirmed(state.core, held, fault, verified=True) from fault
+        raise _unconfirmed(core, owed, fault) from fault
 
 
-def _unconfirmed(core: Core, held: Ticket | None, fault: StoreUnavailable, *, verified: bool) -> StoreUnavailable:
+def _owed(core: Core, held: Ticket | None, *, verified: bool) -> PendingLogout | None:
+    """Return what is to be remembered of a sign-out that the store may not answer."""
+    return None if held is None else PendingLogout(held.id, core.digest(held), verified)
+
+
+async def _end(core: Core, session_id: str, owed: PendingLogout | None) -> None:
+    """Sign a session out and tell of its end; *owed* learns what is known when there is no answer."""
+    now = await core.moment()
+    if owed is not None:
+        owed.asked = now
+    try:
+        ended = await core.store.end(session_id, reason="signed_out", now=now)
+    except Unconfirmed as fault:
+        if owed is not None:
+            owed.asked = None
+        tell(core, fault.ended)
+        raise
+    tell(core, [ended])
+
+
+def _unconfirmed(core: Core, owed: PendingLogout | None, fault: StoreUnavailable) -> StoreUnavailable:
     """Keep a sign-out that was not answered for later, and return the error that says so."""
-    if held is not None:
-        owed = PendingLogout(held.id, core.digest(held), verified)
-        queue = core.pending if verified else core.unjudged
-        if owed not in queue:
+    if owed is not None:
+        queue = _queue(core, owed)
+        if not any((other.id, other.presented) == (owed.id, owed.presented) for other in tuple(queue)):
             queue.append(owed)
     core.tell_outage(fault)
-    core.emit("logout.unconfirmed", session_id=held.id if held is not None else None)
+    core.emit("logout.unconfirmed", session_id=owed.id if owed is not None else None)
     said: StoreUnavailable
     if isinstance(fault, Unconfirmed):
         said = Unconfirmed("signing out is not confirmed: too few replicas have it; it is tried again")
     else:
         said = StoreUnavailable("signing out is not confirmed: the store did not answer; it is tried again")
     said.told = True  # under the cause's name
+    said.signing_out = True
     return said
 
 
@@ -81,16 +99,29 @@ async def retry_pending(core: Core, *, most: int) -> None:
         return
     core.retrying = True
     try:
-        for owed in [*core.pending, *core.unjudged][:most]:
-            confirmed = await _retry(core, owed)
+        for owed in sorted((*core.pending, *core.unjudged), key=_tries)[:most]:
+            try:
+                confirmed = await _retry(core, owed)
+            except StoreUnavailable as fault:
+                owed.tries += 1
+                core.next_retry = core.now() + RETRY_PAUSE
+                if not isinstance(fault, Unconfirmed):
+                    return  # nor would it answer for the others, and each would wait as long
+                continue
             with suppress(ValueError):
-                (core.pending if owed.verified else core.unjudged).remove(owed)
+                _queue(core, owed).remove(owed)
             if confirmed:
                 core.emit("logout.confirmed", session_id=owed.id)
-    except StoreUnavailable:
-        core.next_retry = core.now() + RETRY_PAUSE
     finally:
         core.retrying = False
+
+
+def _queue(core: Core, owed: PendingLogout) -> deque[PendingLogout]:
+    return core.pending if owed.verified else core.unjudged
+
+
+def _tries(owed: PendingLogout) -> int:
+    return owed.tries
 
 
 def is_owed(core: Core, ticket: Ticket) -> bool:
@@ -112,12 +143,11 @@ async def _retry(core: Core, owed: PendingLogout) -> bool:
     if not owed.verified and not judge(found, owed.presented, core.policy, await core.moment()).holder.opens:
         return False
     if found is not None:
+        if isinstance(found, Tombstone) and found.reason == "signed_out" and found.ended_at == owed.asked:
+            # An earlier try did end it and only its answer was lost, so nobody has told of it yet.
+            tell(core, [found])
         # Also what has ended is ended again: a store that waits for replicas then waits for them once more.
-        ended = await core.store.end(owed.id, reason="signed_out", now=await core.moment())
-        if ended is None and isinstance(found, Tombstone) and found.reason == "signed_out":
-            # The first try did end it and only its answer was lost, so nobody has told of it yet.
-            ended = found
-        tell(core, [ended])
+        await _end(core, owed.id, owed)
     return True
 
 
@@ -187,7 +217,8 @@ async def _end_some(core: Core, below: int) -> tuple[tuple[Tombstone, ...], Unco
 async def set_roles(core: Core, user_id: str, roles: tuple[str, ...]) -> int:
     """Change the roles in all sessions of a user; the next request of each obeys and gets a new secret."""
     core.runtime.enter()
-    changed = len(await core.store.set_roles(user_id, roles, now=await core.moment()))
+    with core.telling_unreadable():
+        changed = len(await core.store.set_roles(user_id, roles, now=await core.moment()))
     core.emit("session.roles_changed", user_id=user_id, sessions=changed)
     return changed
 

@@ -51,7 +51,7 @@ async def fill(state: State) -> None:
                 state.judgement = SIGNED_OUT
                 return
         found = (await core.store.find((ticket.id,)))[0]
-        if core.watch is not None and core.watch.is_off():
+        if core.is_off():
             await core.follow_clock()
     except StoreUnavailable as fault:
         core.tell_outage(fault)

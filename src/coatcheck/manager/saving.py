@@ -115,15 +115,15 @@ async def _write(state: State, *, may_rotate: bool) -> None:
     """Decide in turn and ask the store for the step; the cookie follows only where the step was taken."""
     state.core.runtime.enter()
     async with state.turn():
-        if state.core.watch is not None and state.core.watch.is_off():
+        if state.core.is_off():
             await state.core.follow_clock()
         settlement, change = _decided(state, may_rotate=may_rotate)
         if settlement.step is Step.NOTHING:
             return
         try:
-            done = await _PERFORM[settlement.step](state, settlement, change)
-        except UnreadableRecord as fault:
-            state.core.emit("session.record_unreadable", session_id=state.id, schema=fault.schema)
+            with state.core.telling_unreadable(state.id):
+                done = await _PERFORM[settlement.step](state, settlement, change)
+        except UnreadableRecord:
             if change:
                 raise
             return
@@ -150,7 +150,7 @@ async def _commit(state: State, settlement: Settlement, change: Delta) -> bool:
     core, record = state.core, state.record
     if record is None:
         return False
-    check_size(core, change)
+    check_size(core, change, of=record)
     answer = await core.store.commit(
         record.id,
         generation=record.generation,
@@ -173,7 +173,7 @@ async def _rotate(state: State, settlement: Settlement, change: Delta) -> bool:
     core, record, current = state.core, state.record, state.current
     if record is None or current is None:
         return False
-    check_size(core, change)
+    check_size(core, change, of=record)
     nonce = core.random(16)
     following = tokens.Ticket(record.id, tokens.successor(current.secret, nonce))
     rotation = Rotation(replaces=record.secret_digest, secret_digest=core.digest(following), at=core.now(), nonce=nonce)
@@ -272,16 +272,21 @@ _PERFORM = {
 }
 
 
-def check_size(core: Core, change: Change, *, over: Mapping[str, bytes] = MappingProxyType({})) -> None:
+def check_size(
+    core: Core, change: Change, *, over: Mapping[str, bytes] = MappingProxyType({}), of: Record | None = None
+) -> None:
     """Refuse a change that passes the policy's limit by itself, before it is sent; the store judges the rest.
 
-    A sign-in passes what it would carry as *over*: the store would rather leave that behind than refuse.
+    A sign-in passes what it would carry as *over*: the store would rather leave that behind than refuse. *of* is the
+    session that was to change, if there is one.
 
     Raises:
         DataTooLarge: *change*, laid over *over*, would pass the policy's ``data_limit``.
     """
     data = transitions.merged(over, change) if change.set else {}
     if (size := transitions.data_size(data)) > core.policy.data_limit:
+        names = (of.id, of.user_id) if of else (None, None)
+        core.emit("session.commit_refused", session_id=names[0], user_id=names[1], why="too_large")
         raise DataTooLarge(size, core.policy.data_limit, transitions.largest(data))
 
 

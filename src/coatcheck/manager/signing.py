@@ -217,7 +217,7 @@ async def _rotate(state: State, grant: Grant | None) -> None:
     if record is None:
         raise SignInRequired(state.judgement.reason or "none")
     now, change = await core.moment(), state.data.delta()
-    check_size(core, change)
+    check_size(core, change, of=record)
     ticket = Ticket(record.id, new_secret(core.random))
     held = state.held if state.judgement.holder is Holder.WAITING else None
     rotation = Rotation(
@@ -229,12 +229,13 @@ async def _rotate(state: State, grant: Grant | None) -> None:
     )
     generation, most = record.generation, core.policy.data_limit
     try:
-        answer = await core.store.rotate(
-            record.id, generation=generation, rotation=rotation, change=change, now=now, max_bytes=most
-        )
-    except Unconfirmed:
+        with core.telling_unreadable(record.id):
+            answer = await core.store.rotate(
+                record.id, generation=generation, rotation=rotation, change=change, now=now, max_bytes=most
+            )
+    except Unconfirmed as fault:
         # It was written, so the old ticket is dead: without the new one its holder would be signed out.
-        if (written := await _written(core, record.id, rotation)) is not None:
+        if (written := fault.record or await _written(core, record.id, rotation)) is not None:
             _rotated(state, written, ticket, change)
         raise
     if not isinstance(answer, Record):

@@ -70,16 +70,16 @@ async def _sweep(core: Core, *, batches: int | None, gently: bool) -> Swept:
     expired = abandoned = 0
     while batches is None or batches > 0:
         now, began = core.now(), core.runtime.elapsed()
-        ended = await store.sweep(
+        buried = await store.sweep(
             now=now,
             limit=BATCH,
             forget_before=now - core.policy.keep_ended_ms,
             max_ended=core.policy.max_ended,
         )
-        tell(core, ended)
-        by_clock = sum(1 for tombstone in ended if tombstone.reason == "absolute")
-        expired, abandoned = expired + by_clock, abandoned + len(ended) - by_clock
-        if len(ended) < BATCH:
+        tell(core, buried.ended)
+        by_clock = sum(1 for tombstone in buried.ended if tombstone.reason == "absolute")
+        expired, abandoned = expired + by_clock, abandoned + len(buried.ended) - by_clock
+        if not buried.more:
             return Swept(expired=expired, abandoned=abandoned)
         batches = None if batches is None else batches - 1
         took = core.runtime.elapsed() - began

@@ -88,11 +88,12 @@ async def _attempt(core: Core, session_id: str, generation: int | None, change: 
     result, delta = _changed(core, found, change)
     if not delta:
         return result, found
-    check_size(core, delta)
+    check_size(core, delta, of=found)
     most, version = core.policy.data_limit, found.version
-    answer = await core.store.commit(
-        found.id, generation=found.generation, change=delta, now=now, expect_version=version, max_bytes=most
-    )
+    with core.telling_unreadable(found.id):
+        answer = await core.store.commit(
+            found.id, generation=found.generation, change=delta, now=now, expect_version=version, max_bytes=most
+        )
     if answer is Refusal.CONFLICT or (answer is Refusal.GENERATION and generation is None):
         return None
     if not isinstance(answer, int):

@@ -29,6 +29,9 @@ class FrozenClock:
         clock.advance("31m")
     """
 
+    authoritative = True
+    """It is the time, whatever the clock of the store's server says: a test moves this one only."""
+
     def __init__(self, start: datetime = START) -> None:
         """Stand at *start*, which must have a time zone.
 
@@ -79,9 +82,10 @@ def freeze(sessions: AsyncSessions | Sessions, clock: ClockT) -> Generator[Clock
     clock are judged by the other, so begin a `FrozenClock` at ``datetime.now(UTC)`` if sessions are to live on.
     """
     core = sessions._core  # noqa: SLF001 - a test changes what an application cannot
-    before, offset, next_sweep = core._clock, core.offset, core.next_sweep  # noqa: SLF001 - as above
-    core._clock, core.offset = clock, 0  # noqa: SLF001 - as above
+    before, follows = (core._clock, core.offset, core.next_sweep), (core.follows, core.watch)  # noqa: SLF001 - as above
+    core._clock, core.offset, core.follows, core.watch = clock, 0, False, None  # noqa: SLF001 - as above
     try:
         yield clock
     finally:
-        core._clock, core.offset, core.next_sweep = before, offset, next_sweep  # noqa: SLF001 - as above
+        core._clock, core.offset, core.next_sweep = before  # noqa: SLF001 - as above
+        core.follows, core.watch = follows

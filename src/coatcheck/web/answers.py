@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from coatcheck.errors import CoatcheckError, SignInRequired
+from coatcheck.errors import CoatcheckError, SignInRequired, StoreUnavailable
 from coatcheck.web.caching import RawHeaders
 
 RETRY_AFTER: Final = 5
@@ -29,6 +29,11 @@ _PUBLIC: Final[dict[str, str]] = {
     "unconfirmed": "This was done, but it is not confirmed yet. Try again in a few seconds.",
     "unreadable_record": "Sessions cannot be read at the moment. Try again in a few seconds.",
 }
+
+_SIGNING_OUT: Final = (
+    "You are signed out in this browser, but the server has not confirmed it yet. It goes on trying; nothing is left "
+    "for you to do here."
+)
 
 
 class Answer(Struct, frozen=True):
@@ -81,6 +86,8 @@ def answer(error: CoatcheckError, asked: Asked, sign_in_url: str | None) -> Answ
     if isinstance(error, SignInRequired) and sign_in_url and asked.page and asked.method in ("GET", "HEAD"):
         return _redirect(sign_in_location(sign_in_url, asked.target, error.reason))
     detail = _PUBLIC.get(error.code, str(error))
+    if isinstance(error, StoreUnavailable) and error.signing_out:
+        detail = _SIGNING_OUT
     if error.status == 500 and error.code not in _SHOWN:
         detail = "The application made a mistake with its sessions. Its log says which."
     return _page(error, detail, asked, sign_in_url) if asked.page else _problem(error, detail, asked)

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from coatcheck import Sessions, Unconfirmed
 from coatcheck.cli import revoking
 from coatcheck.model import replace
 from coatcheck.stores.contract import Capability
@@ -236,6 +237,34 @@ def test_revoke_of_many_asks_first(desk: Desk, target: tuple[str, ...], monkeypa
     yes = desk.run("sessions", "revoke", *target, "--json", input="y\n")
     assert (yes.exit_code, json.loads(yes.stdout)) == (0, {"revoked": 2})
     assert desk.live() == set()
+
+
+def test_revoke_of_everybody_asks_also_where_nobody_can_count(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that cannot browse, such as Redis Cluster, is asked without a number."""
+    desk.add("alice")
+    traits = desk.sessions.store.traits
+    narrow = replace(traits, capabilities=traits.capabilities - {Capability.BROWSE})
+    monkeypatch.setattr(revoking, "at_terminal", lambda: True)
+    with monkeypatch.context() as without:
+        without.setattr(SqliteStore, "traits", narrow)
+        yes = desk.run("sessions", "revoke", "--all", input="y\n")
+
+    assert (yes.exit_code, yes.stdout) == (0, "1 session ended\n")
+    assert "End all sessions of everybody?" in yes.stderr
+
+
+def test_an_unconfirmed_revocation_is_not_called_an_outage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was done and too few replicas have says so, with exit code 3 and what to do."""
+    info = desk.add("alice")
+
+    def unconfirmed(*_args: object, **_terms: object) -> bool:
+        raise Unconfirmed("0 of 1 replicas have it")
+
+    monkeypatch.setattr(Sessions, "revoke", unconfirmed)
+    result = desk.run("sessions", "revoke", info.id)
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert words(result.stderr) == "done, but not confirmed: 0 of 1 replicas have it. Run it again: it waits again"
 
 
 @pytest.mark.parametrize(
