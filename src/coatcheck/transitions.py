@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from coatcheck.model import Millis, Reason, Record, replace
-from coatcheck.verbs import Change, Limit, Refusal, Rotation, Seen, TooLarge
+from coatcheck.verbs import Change, Limit, Refusal, Replacing, Rotation, Seen, TooLarge
 
 
 def data_size(data: Mapping[str, bytes]) -> int:
@@ -122,6 +123,41 @@ def rotated(
 def with_roles(record: Record, roles: tuple[str, ...]) -> Record:
     """Change the roles from elsewhere: obeyed by the next request and answered with a new secret."""
     return replace(record, roles=roles, generation=record.generation + 1, rotate_due=True)
+
+
+class Room(NamedTuple):
+    """Which of a user's sessions a sign-in under a limit ends.
+
+    Attributes:
+        over: those whose clock has run out, each with that clock's reason.
+        evicted: those that make room.
+    """
+
+    over: list[tuple[Record, Reason]]
+    evicted: list[Record]
+
+
+def room(standing: Iterable[Record], limit: Limit, now: Millis) -> Room | None:
+    """Choose whom one more sign-in ends of a user's sessions that have not ended; ``None`` when the limit rejects it.
+
+    *standing* leaves out what the sign-in replaces. A session that the idle clock only locked neither counts nor ends.
+    """
+    known = list(standing)
+    surplus = evicted((record for record in known if record.dead_at(now) is None), limit)
+    if surplus is None:
+        return None
+    return Room([(record, reason) for record in known if (reason := record.sweepable_at(now)) is not None], surplus)
+
+
+def carried(
+    record: Record, replaced: Record | None, replacing: Replacing | None, now: Millis, max_bytes: int | None
+) -> dict[str, bytes]:
+    """Return *record*'s data over what a replaced session brings, unless that is over or both are too large."""
+    own = dict(record.data)
+    if replaced is None or replacing is None or not replacing.carry or replaced.sweepable_at(now) is not None:
+        return own
+    both = merged(replaced.data, Change(own, replacing.unset))
+    return own if max_bytes is not None and data_size(both) > max_bytes else both
 
 
 def evicted(live: Iterable[Record], limit: Limit) -> list[Record] | None:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from coatcheck.discreet import Discreet
 from coatcheck.model import Millis, Record, Tombstone
 
 AtLimit: TypeAlias = Literal["evict_least_recent", "evict_oldest", "reject"]
@@ -44,7 +45,7 @@ class Replacing(Struct, frozen=True, kw_only=True):
         return self.generation is None or self.generation == record.generation
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class Seen(Discreet, frozen=True, kw_only=True):
     """Recorded activity. Stores apply it forward only: no field ever moves back.
 
     Attributes:
@@ -74,7 +75,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     aal: int | None = None
 
 
-class Rotation(Struct, frozen=True, kw_only=True):
+class Rotation(Discreet, frozen=True, kw_only=True):
     """A new secret.
 
     Attributes:
@@ -100,7 +101,7 @@ class Rotation(Struct, frozen=True, kw_only=True):
         return f"Rotation(at={self.at}, by={'age' if self.nonce is not None else 'privilege'})"
 
 
-class Change(Struct, frozen=True):
+class Change(Discreet, frozen=True):
     """Changed keys of the application's data; both empty means no change of data."""
 
     set: Mapping[str, bytes]
@@ -151,6 +152,19 @@ class NotCreated(enum.Enum):
     LIMIT = "limit"
     STALE_EPOCH = "stale_epoch"
     EXISTS = "exists"
+
+
+class Buried(Struct, frozen=True):
+    """What one call of `Sweeps.sweep` did.
+
+    Attributes:
+        ended: tombstones of the sessions that it ended.
+        more: one of its bounds stopped it, so another call may end or forget something. ``False`` when fewer sessions
+            were ended and fewer rows forgotten than the bounds allow.
+    """
+
+    ended: tuple[Tombstone, ...]
+    more: bool
 
 
 class Page(Struct, frozen=True):

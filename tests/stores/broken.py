@@ -1,4 +1,4 @@
-"""Twelve ways to break a store, each of which the conformance suite must notice.
+"""Ways to break a store, each of which the conformance suite must notice.
 
 Every store here is the memory store with one fault. The faults are those that session stores in use really had: read,
 then write what was read; look, then leap; trust whatever id comes in; forget what is not in the happy path.
@@ -15,7 +15,7 @@ from coatcheck.model import Found, Millis, Record, Tombstone, replace
 from coatcheck.stores._memory_rows import Rows
 from coatcheck.stores.contract import Traits
 from coatcheck.stores.memory import MemoryStore
-from coatcheck.verbs import Change, Created, NotCreated, Page, Refusal, Seen
+from coatcheck.verbs import Buried, Change, Created, Limit, NotCreated, Page, Refusal, Seen
 
 
 class _Suspending(MemoryStore):
@@ -125,8 +125,9 @@ class RacesTheLimit(_Suspending):
 class LeavesWhatIsOver(MemoryStore):
     """`create` counts only what is alive, and leaves what is over to a slower worker that still takes it for alive."""
 
-    def _bury_over(self, user_id: str | None, replaced: Record | None, now: Millis) -> list[Tombstone]:
-        return []
+    def _room(self, *terms: Any) -> transitions.Room | None:
+        room = super()._room(*terms)
+        return None if room is None else room._replace(over=[])
 
 
 # 5. Takes the limit's lock too late.
@@ -202,21 +203,13 @@ class ListsTheExpired(MemoryStore):
         return await super().list_user(user_id, now=now * 0)
 
 
-class _UndyingRows(Rows):
-    """Rows whose deadlines only the sweeper reads."""
-
-    def alive_of(self, user_id: str | None, now: Millis) -> list[Record]:
-        """Count the expired in."""
-        return super().alive_of(user_id, now * 0)
-
-
 class CountsTheExpired(MemoryStore):
     """The limit counts sessions that are over."""
 
-    def __init__(self) -> None:
-        """Start with rows that do not die by themselves."""
-        super().__init__()
-        self._rows = _UndyingRows()
+    def _room(
+        self, user_id: str | None, replaced: Record | None, limit: Limit | None, now: Millis
+    ) -> transitions.Room | None:
+        return super()._room(user_id, replaced, limit, now * 0)
 
 
 class CommitsToTheExpired(MemoryStore):
@@ -293,3 +286,59 @@ class EndsAnyones(MemoryStore):
     async def end(self, id: str, *, owner: str | None = None, **terms: Any) -> Tombstone | None:
         """Ask nobody."""
         return await super().end(id, **terms)
+
+
+# 13. Sweeps by halves, or without an end.
+
+
+class StopsSweepingEarly(MemoryStore):
+    """`sweep` looks only at the sessions that it ended, and says that there is no more when tombstones are left."""
+
+    async def sweep(self, *, limit: int, **terms: Any) -> Buried:
+        """Count half of the work."""
+        buried = await super().sweep(limit=limit, **terms)
+        return replace(buried, more=len(buried.ended) >= limit)
+
+
+class SweepsForEver(MemoryStore):
+    """`sweep` says that there is more for as long as there are tombstones, also young ones."""
+
+    async def sweep(self, **terms: Any) -> Buried:
+        """Never be content."""
+        buried = await super().sweep(**terms)
+        return replace(buried, more=bool(self._rows.ended))
+
+
+# 14. Takes away roles by halves.
+
+
+class SparesTheExpired(MemoryStore):
+    """`set_roles` leaves their old roles to sessions that a slower worker still takes for alive."""
+
+    async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
+        """Change the live ones alone."""
+        with self._lock:
+            self._epochs.raise_user(user_id, now)
+            alive = self._rows.alive_of(user_id, now)
+            for record in alive:
+                self._rows.keep(transitions.with_roles(record, roles))
+            return tuple(record.id for record in alive)
+
+
+# 15. Is not what it declares.
+
+
+class SuspendsWhenClosing(MemoryStore):
+    """`close` waits for something, in a store that says it never does."""
+
+    async def close(self) -> None:
+        """Wait."""
+        await asyncio.sleep(0)
+
+
+class TellsSeconds(MemoryStore):
+    """`clock` answers what the engine's command says, which counts seconds."""
+
+    async def clock(self) -> Millis | None:
+        """Answer as it came."""
+        return 1_800_000_000

@@ -12,6 +12,7 @@ import pytest
 
 from coatcheck.model import Record, Tombstone
 from coatcheck.stores import _memory_rows
+from coatcheck.stores.contract import EPOCH_KEPT
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing._make import IDLE, MINUTE, NOW, Maker, active
 from coatcheck.testing.contract import OpenStore, StoreContract
@@ -148,12 +149,15 @@ class TestItsOwn:
                 row.data["a"] = b"x"  # type: ignore[index]
 
     def test_ended_sessions_do_not_pile_up_before_their_deadline(self, store: MemoryStore, make: Maker) -> None:
-        """10,000 sign-ins and sign-outs, swept by count, leave memory bounded: rows, indexes and deadlines."""
+        """10,000 sign-ins and sign-outs, swept while there is more, leave rows, indexes and deadlines bounded."""
         for _ in range(10_000):
             record = make.record(make.digest().hex())
             now(store.create(record, now=NOW))
             now(store.end(record.id, reason="signed_out", now=NOW))
-        now(store.sweep(now=NOW, limit=10, forget_before=0, max_ended=100))
+        calls = 1
+        while now(store.sweep(now=NOW, limit=10, forget_before=0, max_ended=100)).more:
+            calls += 1
+        assert calls == 100, "each forgets a hundred; the last has none left"
         rows = store._rows
         kept = [rows.live, rows.ended, rows._live_of, rows._ended_of, rows._ends, store._sides]
         assert [len(each) for each in kept] == [0, 100, 0, 100, 100, 0]
@@ -172,10 +176,23 @@ class TestItsOwn:
         now(store.create(over, now=NOW))
         swept: list[Tombstone] = []
         for filed_again in (11, 22, 25):
-            swept += now(store.sweep(now=NOW + IDLE, limit=1, forget_before=0, max_ended=9))
+            buried = now(store.sweep(now=NOW + IDLE, limit=1, forget_before=0, max_ended=9))
+            assert buried.more or filed_again == 25
+            swept += buried.ended
             assert sum(due > NOW + IDLE for due, _ in store._rows._deadlines) <= filed_again
         assert [row.id for row in swept] == [over.id]
         assert all(due > NOW + IDLE for due, _ in store._rows._deadlines)
+        assert not now(store.sweep(now=NOW + IDLE, limit=1, forget_before=0, max_ended=9)).more
+
+    def test_old_epochs_are_forgotten_while_there_is_more(self, store: MemoryStore) -> None:
+        """Users whose last raise lies long ago leave nothing behind, however many they are."""
+        for number in range(25):
+            now(store.end_user(f"user-{number}", reason="revoked", now=NOW))
+        more = [
+            now(store.sweep(now=NOW, limit=1, forget_before=NOW + EPOCH_KEPT + 1, max_ended=9)).more for _ in range(3)
+        ]
+        assert more == [True, True, False]
+        assert store._epochs._users == {}
 
     def test_its_repr_counts(self, store: MemoryStore, make: Maker) -> None:
         """The repr says how much there is (promise 7)."""

@@ -15,10 +15,12 @@ import pytest
 from coatcheck import tokens
 from coatcheck.model import RECORD_SCHEMA, Record
 from coatcheck.runtime import finish
-from coatcheck.stores.sqlite import AsyncSqliteStore, SqliteStore, sql
+from coatcheck.stores.contract import EPOCH_KEPT
+from coatcheck.stores.sqlite import AsyncSqliteStore, SqliteStore, changes, sql
 from coatcheck.stores.sqlite.rows import Row
 from coatcheck.testing._make import ABSOLUTE, IDLE, NOW, Maker, put
 from coatcheck.testing.contract import Kind, OpenStore, Plant, StoreContract
+from coatcheck.verbs import Buried, Created, Limit
 from tests.stores._sqlite import Execute, add, executing, found, opened
 
 
@@ -111,7 +113,10 @@ PLANS = {
 def test_every_statement_uses_its_index(store: SqliteStore, file: Path, statement: str) -> None:
     """S-50, S-65, S-88, S-89: no lookup, list, page or sweep walks the table."""
     finish(store.open())
-    names = ("tenant", "user_id", "now", "schema", "limit", "created_at", "id", "below", "before", "max_ended")
+    names = (
+        "tenant", "user_id", "now", "schema", "limit", "created_at", "id", "below", "before", "raised_before",
+        "max_ended",
+    )  # fmt: skip
     terms: object = dict.fromkeys(names, 1) if ":tenant" in statement else (1,) * statement.count("?")
     with closing(sqlite3.connect(file)) as other:
         plan = " / ".join(row[3] for row in other.execute(f"EXPLAIN QUERY PLAN {statement}", terms))  # type: ignore[arg-type]
@@ -181,9 +186,35 @@ def test_threads_share_the_store(store: SqliteStore, make: Maker) -> None:
 def test_a_locking_session_is_swept_at_its_absolute_deadline(store: SqliteStore, make: Maker) -> None:
     """A session that locks when idle is no prey of the idle index."""
     record = add(store, make.record("ann", locks=True))
-    assert finish(store.sweep(now=NOW + IDLE, limit=9, forget_before=0, max_ended=9)) == ()
-    (ended,) = finish(store.sweep(now=NOW + ABSOLUTE, limit=9, forget_before=0, max_ended=9))
+    assert finish(store.sweep(now=NOW + IDLE, limit=9, forget_before=0, max_ended=9)) == Buried((), more=False)
+    (ended,) = finish(store.sweep(now=NOW + ABSOLUTE, limit=9, forget_before=0, max_ended=9)).ended
     assert ended.id == record.id
+
+
+def test_old_epochs_are_forgotten_while_there_is_more(store: SqliteStore, file: Path) -> None:
+    """S-42: users whose last raise lies long ago leave no row behind, however many they are."""
+    for number in range(25):
+        finish(store.end_user(f"user-{number}", reason="revoked", now=NOW))
+    swept = 0
+    while finish(store.sweep(now=NOW, limit=1, forget_before=NOW + EPOCH_KEPT + 1, max_ended=9)).more:
+        swept += 1
+        assert swept < 20, "sweep never comes to an end"
+    with closing(sqlite3.connect(file)) as other:
+        assert other.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
+def test_a_sign_in_reads_the_users_sessions_once(store: SqliteStore, file: Path, make: Maker) -> None:
+    """S-51: whom a limit evicts and whose clock has run out is one question, for every writer waits meanwhile."""
+    kept = [add(store, make.record("ann", created_at=NOW - 9)), add(store, make.record("ann"))]
+    over = add(store, make.record("ann", idle_expires_at=NOW))
+    asked: list[str] = []
+    terms = changes.Terms(NOW, Limit(2, "evict_oldest"), None, None, None, None)
+    with closing(sqlite3.connect(file)) as other:
+        other.set_trace_callback(asked.append)
+        made = changes.create(other, "", make.record("ann"), terms)
+    assert isinstance(made, Created)
+    assert [(row.id, row.reason) for row in made.ended] == [(over.id, "idle"), (kept[0].id, "evicted")]
+    assert sum(each.lstrip().startswith("SELECT") and "ended_at IS NULL" in each for each in asked) == 1
 
 
 def test_the_blocking_store_does_not_import_asyncio() -> None:

@@ -14,7 +14,7 @@ from coatcheck.model import RECORD_SCHEMA, Damaged, Device, FromTheFuture, Tombs
 from coatcheck.runtime import finish
 from coatcheck.stores.sqlite import SqliteStore
 from coatcheck.testing._make import ABSOLUTE, NOW, Maker, active, put
-from coatcheck.verbs import Refusal, Replacing
+from coatcheck.verbs import Buried, Refusal, Replacing
 from tests.stores._sqlite import Execute, add, executing, found, opened
 
 
@@ -131,7 +131,38 @@ def test_damaged_rows_do_not_stop_the_sweeper(store: SqliteStore, make: Maker, e
     execute("UPDATE sessions SET secret_digest = 'x', expires_at = expires_at - 1 WHERE rowid <= 4")
     later = NOW + ABSOLUTE
     swept = [finish(store.sweep(now=later, limit=2, forget_before=0, max_ended=99)) for _ in range(4)]
-    assert {tombstone.id for batch in swept for tombstone in batch} == {record.id for record in records[4:]}
+    assert {tombstone.id for batch in swept for tombstone in batch.ended} == {record.id for record in records[4:]}
+    assert [batch.more for batch in swept] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("clock", ["expires_at", "idle_expires_at"])
+def test_rows_that_nothing_names_do_not_stop_the_sweeper(
+    store: SqliteStore, make: Maker, execute: Execute, clock: str
+) -> None:
+    """Promise 12: an id that is no text can be asked for by nobody; sweeping goes past it and comes to an end."""
+    records = [add(store, make.record("ann", **{clock: NOW})) for _ in range(5)]
+    execute(f"UPDATE sessions SET id = CAST(id AS BLOB), {clock} = {clock} - 1 WHERE rowid <= 3")  # noqa: S608
+    swept = [finish(store.sweep(now=NOW, limit=2, forget_before=0, max_ended=99)) for _ in range(2)]
+    assert {tombstone.id for batch in swept for tombstone in batch.ended} == {record.id for record in records[3:]}
+    assert [batch.more for batch in swept] == [True, False]
+
+
+def test_rows_that_cannot_be_removed_are_not_more(store: SqliteStore, make: Maker, execute: Execute) -> None:
+    """Promise 12: ids that are no UTF-8 fill the batch and stay; a sweep that changed nothing says it is done."""
+    for _ in range(2):
+        add(store, make.record("ann", expires_at=NOW))
+    execute("UPDATE sessions SET id = CAST(x'ff' || rowid AS TEXT)")
+    assert finish(store.sweep(now=NOW, limit=2, forget_before=0, max_ended=99)) == Buried((), more=False)
+
+
+def test_a_newer_releases_tombstone_is_not_waited_for(store: SqliteStore, make: Maker, execute: Execute) -> None:
+    """Promise 12: a sweep forgets no tombstone of a newer release, and does not go on for ever because of it."""
+    records = [add(store, make.record("ann")) for _ in range(20)]
+    for record in records:
+        finish(store.end(record.id, reason="signed_out", now=NOW))
+    execute("UPDATE sessions SET schema = ?", RECORD_SCHEMA + 1)
+    assert finish(store.sweep(now=NOW + 9, limit=1, forget_before=NOW + 9, max_ended=0)) == Buried((), more=False)
+    assert found(store, records[0].id) == FromTheFuture(records[0].id, RECORD_SCHEMA + 1)
 
 
 def test_a_future_row_is_left_as_it_is(store: SqliteStore, make: Maker, execute: Execute, file: Path) -> None:
@@ -149,13 +180,13 @@ def test_a_future_row_is_left_as_it_is(store: SqliteStore, make: Maker, execute:
         lambda: finish(store.commit(record.id, generation=1, change=put(a=b"1"), now=NOW)),
         lambda: finish(store.touch(record.id, generation=1, seen=active(NOW), now=NOW)),
         lambda: finish(store.rotate(record.id, generation=1, rotation=make.rotation(record), change=put(), now=NOW)),
+        lambda: finish(store.set_roles("ann", ("editor",), now=NOW)),
     ]
     for change in changes:
         with pytest.raises(UnreadableRecord, match=f"{record.id} has format {RECORD_SCHEMA + 1}"):
             change()
     assert finish(store.end(record.id, reason="revoked", now=NOW, owner="bob")) is None
-    assert finish(store.set_roles("ann", ("editor",), now=NOW)) == ()
-    assert finish(store.sweep(now=NOW + ABSOLUTE, limit=9, forget_before=NOW * 2, max_ended=0)) == ()
+    assert finish(store.sweep(now=NOW + ABSOLUTE, limit=9, forget_before=NOW * 2, max_ended=0)).ended == ()
     assert finish(store.put_side(record.id, "name", b"value", now=NOW)) is False
     assert finish(store.list_user("ann", now=NOW)) == []
     assert finish(store.browse(limit=9)).items == ()

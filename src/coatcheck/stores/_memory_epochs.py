@@ -59,8 +59,10 @@ class Epochs:
         self._everybody = self._everybody.raised(now)
         return self._everybody.value
 
-    def forget(self, before: Millis, limit: int) -> None:
-        """Forget up to *limit* users' epochs that were last raised before *before*."""
+    def forget(self, before: Millis, limit: int) -> bool:
+        """Forget up to *limit* users' epochs that were last raised before *before*; says whether *limit* stopped it."""
         oldest = takewhile(lambda item: (item[1].raised_at or 0) < before, self._users.items())
-        for user_id, _ in list(islice(oldest, limit)):
+        doomed = [user_id for user_id, _ in islice(oldest, limit)]
+        for user_id in doomed:
             del self._users[user_id]
+        return len(doomed) == limit

@@ -98,12 +98,17 @@ class Rows:
             heapq.heapify(self._deadlines)
         return tombstone
 
-    def expired(self, now: Millis, limit: int) -> list[tuple[Record, Reason]]:
-        """Return up to *limit* records that a sweep must bury, and why. Each is returned once: bury it."""
+    def expired(self, now: Millis, limit: int) -> tuple[list[tuple[Record, Reason]], bool]:
+        """Return up to *limit* records that a sweep must bury, and why, and whether a bound stopped the search.
+
+        Each is returned once: bury it.
+        """
         found: list[tuple[Record, Reason]] = []
         for _ in range(limit + _FILED_AGAIN):
-            if len(found) >= limit or not self._deadlines or self._deadlines[0][0] > now:
+            if len(found) >= limit:
                 break
+            if not self._deadlines or self._deadlines[0][0] > now:
+                return found, False
             record = self.live.get(heapq.heappop(self._deadlines)[1])
             if record is None:
                 continue
@@ -112,19 +117,20 @@ class Rows:
                 self._file(record)
             else:
                 found.append((record, reason))
-        return found
+        return found, True
 
-    def forget(self, before: Millis, limit: int, most: int) -> None:
-        """Forget up to *limit* tombstones that ended before *before*, and the oldest beyond *most*."""
-        forgotten = 0
-        while self._ends:
-            old = self._ends[0][0] < before and forgotten < limit
-            if not old and len(self.ended) <= most:
-                return
+    def forget(self, before: Millis, limit: int, most: int) -> bool:
+        """Forget up to *limit* tombstones, those that ended before *before* and the oldest beyond *most*.
+
+        Answers whether *limit* stopped it.
+        """
+        for _ in range(limit):
+            if not self._ends or (self._ends[0][0] >= before and len(self.ended) <= most):
+                return False
             tombstone = self.ended.pop(heapq.heappop(self._ends)[1])
             if tombstone.user_id is not None:
                 _drop(self._ended_of, tombstone.user_id, tombstone.id)
-            forgotten += 1
+        return True
 
     def _file(self, record: Record) -> None:
         due = _due(record)

@@ -17,10 +17,11 @@ A change is judged in this order: ``GONE``, ``GENERATION``, ``CONFLICT``, too la
 ``GONE``. What is left is a tombstone of this release's format, holding what could be read. Where not even the digest
 or the beginning of a damaged session could, it is removed instead, and the verb answers as if it were missing.
 
-A store that waits for replicas raises `coatcheck.errors.Unconfirmed` when a verb that ends was written and too few
-confirmed it, with what it ended in the error's ``ended`` and, from `Store.raise_epoch`, the new value in ``epoch``:
-asked again, the verb waits again, and finds nothing left to end. `Store.end_all` and `Store.raise_epoch` do all of
-their work before they raise it.
+A store that waits for replicas raises `coatcheck.errors.Unconfirmed` when a verb that ends sessions or changes a
+privilege was written and too few confirmed it. The error keeps what the verb would have answered: what it ended in
+``ended``, the new value of `Store.raise_epoch` in ``epoch``, the record of `Store.rotate` in ``record``. A verb that
+ends, asked again, waits again, and finds nothing left to end. `Store.end_all` and `Store.raise_epoch` do all of their
+work before they raise it.
 
 An epoch is raised to the larger of its last value plus one and the time in milliseconds, so that a value is never used
 twice, also after a store has forgotten a user. Where the engine has a clock, the moment of a raise is the later of
@@ -40,7 +41,19 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
+from coatcheck.verbs import (
+    Buried,
+    Change,
+    Created,
+    Limit,
+    NotCreated,
+    Page,
+    Refusal,
+    Replacing,
+    Rotation,
+    Seen,
+    TooLarge,
+)
 
 EPOCH_KEPT: Final[Millis] = 86_400_000
 """Milliseconds, a day, that a user's epoch outlives the tombstones of its raise.
@@ -137,11 +150,11 @@ class Store(Protocol):
         data of a replaced session that is live, or locked by the idle clock, lies under the record's own as it is now,
         without ``unset``; one that is missing or over carries nothing and is no error, and so is data that would pass
         *max_bytes* (the record's own is kept). What is replaced ends as ``superseded``, expired or not, unless its
-        generation is no longer ``replacing.generation``: then it is as if it were missing. Only live sessions count
-        towards the limit, and a sign-in that is made under one ends those of the user's that are over, with their
-        clock's reason: else activity that a slower worker records could bring one back beside the new one. A session
-        that the idle clock only locked neither counts nor ends. The answer holds the record as stored, its ``epoch``
-        filled in.
+        generation is no longer ``replacing.generation``: then it is as if it were missing. Only live sessions that
+        this release can read count towards the limit, and a sign-in that is made under one ends those of the user's
+        that are over, with their clock's reason: else activity that a slower worker records could bring one back
+        beside the new one. A session that the idle clock only locked neither counts nor ends. The answer holds the
+        record as stored, its ``epoch`` filled in.
         """
         ...
 
@@ -209,9 +222,15 @@ class Store(Protocol):
         ...
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
-        """Give every live session of a user these roles, raise their generations and ask for new secrets.
+        """Give every session of a user these roles, raise their generations and ask for new secrets.
 
-        Also raises the user's epoch, so that no sign-in under way brings the old roles back. Answers the ids changed.
+        Every one that has not ended, also one that is expired or that the idle clock locked: a slower worker's
+        activity could bring it back with its old roles. Also raises the user's epoch, so that no sign-in under way
+        brings them back. Answers the ids changed; a damaged session is passed over.
+
+        Raises:
+            UnreadableRecord: a newer release wrote one of the user's sessions, which keeps its roles. All others are
+                changed and the epoch is raised before: asked again, the verb changes them again.
         """
         ...
 
@@ -261,7 +280,7 @@ class Browses(Protocol):
 class Sweeps(Protocol):
     """Capability ``SWEEP``: removing what is over."""
 
-    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> Buried:
         """Turn up to *limit* expired sessions into tombstones and answer exactly those, each to one caller only.
 
         Also forgets up to ten times *limit* tombstones that ended before *forget_before*, and of the oldest beyond
@@ -269,6 +288,9 @@ class Sweeps(Protocol):
         there are those of every other end too. The epoch of a user whose last raise lies more than `EPOCH_KEPT`
         before *forget_before* may be forgotten too: a sign-in that takes longer than that is not covered.
         A session that locks when idle is left until its absolute deadline.
+
+        The answer's ``more`` says that one of these bounds stopped the call. Whoever calls again while it is true
+        leaves nothing behind and comes to an end, whatever the rows hold.
         """
         ...
 

@@ -23,7 +23,19 @@ from coatcheck.stores._memory_epochs import Epochs
 from coatcheck.stores._memory_rows import Row, Rows
 from coatcheck.stores.contract import EPOCH_KEPT, Capability, Traits
 from coatcheck.tokens import is_id
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
+from coatcheck.verbs import (
+    Buried,
+    Change,
+    Created,
+    Limit,
+    NotCreated,
+    Page,
+    Refusal,
+    Replacing,
+    Rotation,
+    Seen,
+    TooLarge,
+)
 
 _TRAITS: Final = Traits(
     name="memory", capabilities=frozenset(Capability), blocking=True, persistent=False, shared=False
@@ -106,16 +118,13 @@ class MemoryStore:
             replaced = self._rows.live.get(replacing.id) if replacing else None
             if replaced and replacing and not replacing.matches(replaced):
                 replaced = None
-            surplus = self._surplus(record.user_id, replaced, limit, now)
-            if surplus is None:
+            room = self._room(record.user_id, replaced, limit, now)
+            if room is None:
                 return NotCreated.LIMIT
-            carries = replacing if replaced and replacing and replacing.carry else None
-            if replaced and replaced.sweepable_at(now) is not None:
-                carries = None
-            data = _carried(record, replaced, carries, max_bytes)
-            ended = [] if limit is None else self._bury_over(record.user_id, replaced, now)
+            data = transitions.carried(record, replaced, replacing, now, max_bytes)
             made = self._rows.insert(replace(record, epoch=self._epochs.everybody, data=data))
-            ended += [self._bury(other, "evicted", now) for other in surplus]
+            ended = [self._bury(other, reason, now) for other, reason in room.over]
+            ended += [self._bury(other, "evicted", now) for other in room.evicted]
             if replaced:
                 ended.append(self._bury(replaced, "superseded", now))
             return Created(record=made, ended=tuple(ended))
@@ -191,13 +200,13 @@ class MemoryStore:
             return self._bury_all(doomed, reason, now)
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
-        """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
+        """Give every session of a user that has not ended these roles, and raise the user's epoch; answers the ids."""
         with self._lock:
             self._epochs.raise_user(user_id, now)
-            alive = self._rows.alive_of(user_id, now)
-            for record in alive:
+            standing = self._rows.standing_of(user_id)
+            for record in standing:
                 self._rows.keep(transitions.with_roles(record, roles))
-            return tuple(record.id for record in alive)
+            return tuple(record.id for record in standing)
 
     async def raise_epoch(self, *, now: Millis) -> int:
         """Raise the store-wide epoch and answer it."""
@@ -246,14 +255,14 @@ class MemoryStore:
         with self._lock:
             return sum(record.dead_at(now) is None for record in self._rows.live.values())
 
-    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> Buried:
         """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
         with self._lock:
-            expired = self._rows.expired(now, limit)
-            buried = tuple(self._bury(record, reason, now) for record, reason in expired)
-            self._rows.forget(forget_before, 10 * limit, max_ended)
-            self._epochs.forget(forget_before - EPOCH_KEPT, 10 * limit)
-            return buried
+            expired, more_expired = self._rows.expired(now, limit)
+            ended = tuple(self._bury(record, reason, now) for record, reason in expired)
+            more_ended = self._rows.forget(forget_before, 10 * limit, max_ended)
+            more_epochs = self._epochs.forget(forget_before - EPOCH_KEPT, 10 * limit)
+            return Buried(ended, more_expired or more_ended or more_epochs)
 
     async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:
         """Keep *value* beside a live session; ``False`` when there is none."""
@@ -282,19 +291,14 @@ class MemoryStore:
     def _is_stale(self, user_id: str | None, epoch: int | None, began_at: Millis | None) -> bool:
         return self._epochs.is_stale(user_id, epoch, began_at)
 
-    def _surplus(
+    def _room(
         self, user_id: str | None, replaced: Record | None, limit: Limit | None, now: Millis
-    ) -> list[Record] | None:
-        """Return whom a sign-in pushes out, ``None`` when the limit rejects it; without a limit nobody is counted."""
+    ) -> transitions.Room | None:
+        """Return whom a sign-in ends to make room, ``None`` when the limit rejects it; nobody where there is none."""
         if limit is None or user_id is None:
-            return []
-        standing = (other for other in self._rows.alive_of(user_id, now) if other is not replaced)
-        return transitions.evicted(standing, limit)
-
-    def _bury_over(self, user_id: str | None, replaced: Record | None, now: Millis) -> list[Tombstone]:
-        """End those of a user's sessions whose clock has run out, but what a sign-in replaces."""
-        standing = [other for other in self._rows.standing_of(user_id) if other is not replaced]
-        return [self._bury(other, reason, now) for other in standing if (reason := other.sweepable_at(now)) is not None]
+            return transitions.Room([], [])
+        standing = (other for other in self._rows.standing_of(user_id) if other is not replaced)
+        return transitions.room(standing, limit, now)
 
     def _bury_all(self, records: list[Record], reason: Reason, now: Millis) -> tuple[Tombstone, ...]:
         return tuple(self._bury(record, transitions.closing_reason(record, reason, now), now) for record in records)
@@ -308,17 +312,6 @@ class MemoryStore:
     def _bury(self, record: Record, reason: Reason, now: Millis) -> Tombstone:
         self._sides.pop(record.id, None)
         return self._rows.bury(record, reason, now)
-
-
-def _carried(
-    record: Record, replaced: Record | None, carries: Replacing | None, max_bytes: int | None
-) -> dict[str, bytes]:
-    """Lay what the replaced session holds now under *record*'s own data, unless together they are too large."""
-    own = dict(record.data)
-    if replaced is None or carries is None:
-        return own
-    both = transitions.merged(replaced.data, Change(own, carries.unset))
-    return own if max_bytes is not None and transitions.data_size(both) > max_bytes else both
 
 
 def _place(row: Row) -> tuple[Millis, str]:

@@ -6,17 +6,20 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, cast
 
 import pytest
 
-from coatcheck.model import Found, Record
+from coatcheck.model import Found, Millis, Record, Tombstone
 from coatcheck.stores.contract import Browses, Capability, Leases, Lists, Sides, Store, Sweeps
 from coatcheck.testing._make import NOW, Maker
 from coatcheck.testing.giving_way import yielding
 from coatcheck.verbs import Created, Limit, Replacing
 
 T = TypeVar("T")
+
+PLENTY: Final = 1_000_000
+"""More tombstones than any test makes: a sweep forgets none for their number."""
 
 Kind: TypeAlias = Literal["newer", "damaged"]
 """Why a session cannot be read: a newer release wrote it, or it is damaged."""
@@ -138,6 +141,20 @@ class Bench:
 async def all_at_once(verbs: list[Awaitable[T]]) -> list[T]:
     """Start everything before anything is finished, and return the answers in order."""
     return list(await asyncio.gather(*verbs))
+
+
+async def sweep_all(
+    sweeps: Sweeps, now: Millis, *, limit: int = 7, forget_before: Millis = 0, max_ended: int = PLENTY
+) -> list[Tombstone]:
+    """Sweep in batches for as long as there is more, and return what that ended."""
+    swept: list[Tombstone] = []
+    for _ in range(100):
+        buried = await sweeps.sweep(now=now, limit=limit, forget_before=forget_before, max_ended=max_ended)
+        assert len(buried.ended) <= limit
+        swept += buried.ended
+        if not buried.more:
+            return swept
+    pytest.fail("sweep never comes to an end")
 
 
 def only(rows: Iterable[T]) -> T:

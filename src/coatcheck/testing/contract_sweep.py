@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
-
-from coatcheck.model import Millis, Tombstone, replace
+from coatcheck.model import replace
 from coatcheck.stores.contract import Sweeps
 from coatcheck.testing._make import ABSOLUTE, IDLE, MINUTE, NOW, active, put
-from coatcheck.testing.contract_bench import Bench, ContractBase, all_at_once, on_loop, only
+from coatcheck.testing.contract_bench import PLENTY, Bench, ContractBase, all_at_once, on_loop, only, sweep_all
 from coatcheck.verbs import Refusal
-
-PLENTY = 1_000_000
-
-
-async def _sweep_all(sweeps: Sweeps, now: Millis, limit: int = 7) -> list[Tombstone]:
-    """Sweep in batches until one is empty, forgetting nothing."""
-    swept: list[Tombstone] = []
-    for _ in range(100):
-        batch = await sweeps.sweep(now=now, limit=limit, forget_before=0, max_ended=PLENTY)
-        assert len(batch) <= limit
-        if not batch:
-            return swept
-        swept += batch
-    pytest.fail("sweep never comes to an end")
 
 
 async def _remaining(bench: Bench, ids: Sequence[str]) -> list[str]:
@@ -43,9 +27,9 @@ class Sweep(ContractBase):
         over = await bench.add("alice", expires_at=NOW + 10)
         both = await bench.add(idle_expires_at=NOW + 9, expires_at=NOW + 8)
         live, eternal = await bench.add("alice"), await bench.add(idle_expires_at=None, expires_at=None)
-        reasons = {tombstone.id: tombstone.reason for tombstone in await _sweep_all(sweeps, NOW + 9)}
+        reasons = {tombstone.id: tombstone.reason for tombstone in await sweep_all(sweeps, NOW + 9)}
         assert reasons == {both.id: "absolute"}
-        swept = await _sweep_all(sweeps, NOW + 10)
+        swept = await sweep_all(sweeps, NOW + 10)
         assert {tombstone.id: tombstone.reason for tombstone in swept} == {idle.id: "idle", over.id: "absolute"}
         assert await bench.store.find([tombstone.id for tombstone in swept]) == swept
         assert await bench.store.find([live.id, eternal.id]) == [live, eternal]
@@ -59,8 +43,8 @@ class Sweep(ContractBase):
         record = await bench.add("alice")
         await bench.store.touch(record.id, generation=1, seen=active(NOW + 5 * MINUTE), now=NOW)
         await bench.store.commit(record.id, generation=1, change=put(a=b"1"), now=NOW, seen=active(NOW + 10 * MINUTE))
-        assert await _sweep_all(sweeps, NOW + 10 * MINUTE + IDLE - 1) == []
-        assert [row.id for row in await _sweep_all(sweeps, NOW + 10 * MINUTE + IDLE)] == [record.id]
+        assert await sweep_all(sweeps, NOW + 10 * MINUTE + IDLE - 1) == []
+        assert [row.id for row in await sweep_all(sweeps, NOW + 10 * MINUTE + IDLE)] == [record.id]
 
     @on_loop
     async def test_a_session_that_locks_is_left_until_its_absolute_deadline(self, bench: Bench) -> None:
@@ -68,8 +52,8 @@ class Sweep(ContractBase):
         sweeps = bench.sweeps
         record = await bench.add("alice", locks=True)
         forever = await bench.add("alice", locks=True, expires_at=None)
-        assert await _sweep_all(sweeps, NOW + ABSOLUTE - 1) == []
-        assert [row.id for row in await _sweep_all(sweeps, NOW + ABSOLUTE)] == [record.id]
+        assert await sweep_all(sweeps, NOW + ABSOLUTE - 1) == []
+        assert [row.id for row in await sweep_all(sweeps, NOW + ABSOLUTE)] == [record.id]
         assert await bench.found(forever.id) == forever
 
     @on_loop
@@ -78,7 +62,7 @@ class Sweep(ContractBase):
         assert bench.sweeps is not None
         records = [await bench.add("alice" if n % 3 else None, idle_expires_at=NOW + n) for n in range(60)]
         sweepers: list[Sweeps] = bench.capable_clients(2)
-        both = await all_at_once([_sweep_all(sweeper, NOW + 50) for sweeper in sweepers])
+        both = await all_at_once([sweep_all(sweeper, NOW + 50) for sweeper in sweepers])
         swept = [row.id for rows in both for row in rows]
         assert sorted(swept) == sorted(record.id for record in records[:51])
         assert await bench.store.find([r.id for r in records[51:]]) == records[51:]
@@ -93,9 +77,7 @@ class Sweep(ContractBase):
             client.touch(record.id, generation=1, seen=active(NOW + 4), now=NOW + 4)
             for client, record in zip(clients, records, strict=True)
         ]
-        *answers, swept = await all_at_once([
-            *touches, sweeper.sweep(now=NOW + 5, limit=20, forget_before=0, max_ended=PLENTY)
-        ])  # fmt: skip
+        *answers, swept = await all_at_once([*touches, sweep_all(sweeper, NOW + 5, limit=20)])
         dead = {row.id for row in swept or ()}
         assert [answer is Refusal.GONE for answer in answers] == [record.id in dead for record in records]
 
@@ -106,8 +88,7 @@ class Sweep(ContractBase):
         records = [await bench.add("alice") for _ in range(12)]
         for minute, record in enumerate(records):
             await bench.store.end(record.id, reason="revoked", now=NOW + minute)
-        for _ in range(10):
-            await sweeps.sweep(now=NOW + 20, limit=3, forget_before=NOW + 8, max_ended=PLENTY)
+        await sweep_all(sweeps, NOW + 20, limit=3, forget_before=NOW + 8)
         ids = [record.id for record in records]
         assert await _remaining(bench, ids) == ids[8:]
         assert await bench.store.end(ids[0], reason="revoked", now=NOW) is None
@@ -121,18 +102,45 @@ class Sweep(ContractBase):
         order = [*records[6:], *records[:6]]
         for minute, record in enumerate(order):
             await bench.store.end(record.id, reason="revoked", now=NOW + minute)
-        for _ in range(10):
-            await sweeps.sweep(now=NOW + 20, limit=3, forget_before=0, max_ended=4)
+        await sweep_all(sweeps, NOW + 20, limit=3, max_ended=4)
         ids = [record.id for record in order]
         assert await _remaining(bench, ids) == ids[8:]
         assert await bench.found(live.id) == live
+
+    @on_loop
+    async def test_sweeping_while_there_is_more_forgets_everything_old(self, bench: Bench) -> None:
+        """Far more sign-outs than expired sessions: all are forgotten, and then there is no more to do (S-31)."""
+        sweeps = bench.sweeps
+        ended = [await bench.add("alice" if number % 2 else None) for number in range(45)]
+        expired = [await bench.add("alice", idle_expires_at=NOW + 1) for _ in range(2)]
+        for record in ended:
+            await bench.store.end(record.id, reason="signed_out", now=NOW)
+        swept = await sweep_all(sweeps, NOW + 9, limit=1, forget_before=NOW + 9)
+        assert {row.id for row in swept} == {record.id for record in expired}
+        assert await _remaining(bench, [record.id for record in ended]) == []
+        assert await bench.store.find([row.id for row in swept]) == swept
+        assert await sweep_all(sweeps, NOW + 20, limit=1, forget_before=NOW + 10) == []
+        assert await _remaining(bench, [record.id for record in expired]) == []
+        again = await sweeps.sweep(now=NOW + 20, limit=1, forget_before=NOW + 10, max_ended=PLENTY)
+        assert (again.ended, again.more) == ((), False)
+
+    @on_loop
+    async def test_sweeping_while_there_is_more_reaches_the_bound(self, bench: Bench) -> None:
+        """However far beyond ``max_ended`` the ends are, the newest alone are left, and it comes to an end (S-31)."""
+        sweeps = bench.sweeps
+        records = [await bench.add("alice" if number % 2 else None) for number in range(35)]
+        for minute, record in enumerate(records):
+            await bench.store.end(record.id, reason="signed_out", now=NOW + minute)
+        assert await sweep_all(sweeps, NOW + 40, limit=1, max_ended=4) == []
+        ids = [record.id for record in records]
+        assert await _remaining(bench, ids) == ids[-4:]
 
     @on_loop
     async def test_forgotten_sessions_leave_the_lists(self, bench: Bench) -> None:
         """A user's list of ended sessions shows no forgotten one (S-50)."""
         sweeps, lists = bench.sweeps, bench.lists
         record = await bench.add("alice", idle_expires_at=NOW + 1)
-        tombstone = only(await _sweep_all(sweeps, NOW + 1))
+        tombstone = only(await sweep_all(sweeps, NOW + 1))
         assert tombstone == replace(tombstone, id=record.id, user_id="alice", reason="idle")
         assert await lists.list_ended("alice", limit=5) == [tombstone]
         await sweeps.sweep(now=NOW + 3, limit=5, forget_before=NOW + 2, max_ended=PLENTY)

@@ -12,9 +12,9 @@ from typing import Final, get_args
 import pytest
 
 from coatcheck.errors import UnreadableRecord
-from coatcheck.model import Damaged, FromTheFuture, Record, Tombstone
+from coatcheck.model import Damaged, FromTheFuture, Record, Tombstone, replace
 from coatcheck.testing._make import ABSOLUTE, MINUTE, NO_CHANGE, NOW, active, put
-from coatcheck.testing.contract_bench import Bench, ContractBase, Kind, on_loop
+from coatcheck.testing.contract_bench import Bench, ContractBase, Kind, on_loop, sweep_all
 from coatcheck.verbs import Created, Refusal, Replacing
 
 
@@ -72,8 +72,27 @@ class Unreadable(ContractBase):
         for change in _changes(bench, record):
             with pytest.raises(UnreadableRecord):
                 await change
-        assert await bench.store.set_roles("alice", ("admin",), now=NOW) == ()
         assert await bench.found(record.id) == before
+
+    @on_loop
+    async def test_roles_that_miss_a_newer_releases_session_are_no_success(self, bench: Bench) -> None:
+        """`set_roles` changes what it can read and raises the epoch, then raises for the rest (promises 5 and 12)."""
+        first = await bench.add("alice", roles=("admin",))
+        newer, damaged = await _planted(bench, "newer"), await _planted(bench, "damaged")
+        last, other = await bench.add("alice", roles=("admin",)), await bench.add("bob", roles=("admin",))
+        rows = await bench.store.find([newer.id, damaged.id, other.id])
+        epoch = await bench.store.epoch("alice")
+        with pytest.raises(UnreadableRecord, match=newer.id) as raised:
+            await bench.store.set_roles("alice", ("guest",), now=NOW)
+        assert isinstance(rows[0], FromTheFuture)
+        assert raised.value.schema == rows[0].schema
+        for record in (first, last):
+            changed = replace(record, roles=("guest",), generation=2, rotate_due=True)
+            assert await bench.live(record.id) == changed
+        assert await bench.store.find([newer.id, damaged.id, other.id]) == rows
+        assert await bench.store.epoch("alice") > epoch
+        await bench.store.end(newer.id, reason="revoked", now=NOW)
+        assert len(await bench.store.set_roles("alice", ("guest",), now=NOW)) == 2
 
     @on_loop
     async def test_a_damaged_session_is_gone_to_every_change(self, bench: Bench) -> None:
@@ -135,16 +154,13 @@ class Unreadable(ContractBase):
 
     @on_loop
     async def test_the_sweeper_goes_past_what_cannot_be_read(self, bench: Bench) -> None:
-        """Expired sessions behind unreadable ones are swept, and a newer release's is left to it (promise 12)."""
+        """Expired sessions behind unreadable ones are swept, a newer release's is left, and it ends (promise 12)."""
         sweeps = bench.sweeps
         newer = await _planted(bench, "newer")
         for _ in range(3):
             await _planted(bench, "damaged")
         expired = await bench.add("alice", expires_at=NOW + ABSOLUTE + MINUTE)
-        swept: list[str] = []
-        for _ in range(10):
-            batch = await sweeps.sweep(now=NOW + 2 * ABSOLUTE, limit=2, forget_before=0, max_ended=99)
-            swept += [tombstone.id for tombstone in batch]
+        swept = [tombstone.id for tombstone in await sweep_all(sweeps, NOW + 2 * ABSOLUTE, limit=2)]
         assert expired.id in swept
         assert newer.id not in swept
         assert isinstance(await bench.found(newer.id), FromTheFuture)

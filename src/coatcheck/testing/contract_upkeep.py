@@ -1,16 +1,18 @@
-"""Conformance: side records, leases, the key, and what outlives a store object."""
+"""Conformance: side records, leases, the key, the clock, and what outlives a store object."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
-from coatcheck.model import Tombstone
+from coatcheck.model import Millis, Tombstone
 from coatcheck.stores.contract import Capability, Leases, Lists, Store
 from coatcheck.testing._make import IDLE, MINUTE, NO_CHANGE, NOW, Maker, active, put
 from coatcheck.testing.contract_bench import Bench, ContractBase, all_at_once, on_loop
 from coatcheck.verbs import Created, Refusal
+
+YEAR_2020: Final[Millis] = 1_577_836_800_000
 
 
 class Side(ContractBase):
@@ -113,20 +115,31 @@ class Life(ContractBase):
         await bench.store.close()
         assert isinstance(await bench.store.create(bench.make.record(), now=NOW), Created)
 
+    @on_loop
+    async def test_the_clock_is_in_milliseconds(self, bench: Bench) -> None:
+        """An engine's own time is milliseconds since 1970; a store on this machine's clock says none (promise 8)."""
+        first, second = [await client.clock() for client in bench.clients(2)]
+        if first is None or second is None:
+            assert (first, second) == (None, None), "one store has one kind of clock"
+            return
+        assert (type(first), type(second)) == (int, int)
+        assert YEAR_2020 < first < NOW
+        assert abs(second - first) < 10 * MINUTE, "every client asks the same engine"
+
     def test_a_blocking_store_never_suspends(self, bench: Bench) -> None:
         """A store that declares ``blocking`` finishes every required verb in one step, without an event loop."""
         if not bench.store.traits.blocking:
             pytest.skip("store does not declare blocking")
         record, store = bench.make.record("alice"), bench.store
         coroutines = [
-            store.open(), store.key(), store.epoch("alice"), store.create(record, now=NOW),
+            store.open(), store.key(), store.clock(), store.epoch("alice"), store.create(record, now=NOW),
             store.find([record.id]), store.find([record.id, record.id]),
             store.commit(record.id, generation=1, change=put(a=b"1"), now=NOW),
             store.touch(record.id, generation=1, seen=active(NOW), now=NOW),
             store.rotate(record.id, generation=1, rotation=bench.make.rotation(record), change=NO_CHANGE, now=NOW),
             store.set_roles("alice", ("admin",), now=NOW), store.take(record.id, now=NOW),
             store.end(record.id, reason="revoked", now=NOW), store.end_user("alice", reason="revoked", now=NOW),
-            store.raise_epoch(now=NOW), store.end_all(below=1, reason="revoked", now=NOW, limit=1),
+            store.raise_epoch(now=NOW), store.end_all(below=1, reason="revoked", now=NOW, limit=1), store.close(),
         ]  # fmt: skip
         for coroutine in coroutines:
             with pytest.raises(StopIteration):

@@ -10,7 +10,7 @@ import sqlite3
 from typing import NamedTuple
 
 from coatcheck import transitions
-from coatcheck.model import Millis, Record, Tombstone, replace
+from coatcheck.model import FromTheFuture, Millis, Record, replace
 from coatcheck.stores.sqlite import queries, sql, table
 from coatcheck.stores.sqlite.rows import Decoded
 from coatcheck.verbs import Change, Created, Limit, NotCreated, Refusal, Replacing, Rotation, Seen, TooLarge
@@ -40,18 +40,17 @@ def create(connection: sqlite3.Connection, tenant: str, record: Record, terms: T
     replaced = table.fetch(connection, tenant, replacing.id) if replacing else None
     if replacing and isinstance(replaced, Record) and not replacing.matches(replaced):
         replacing = replaced = None
-    surplus = _surplus(connection, tenant, record, terms, None if replaced is None else replaced.id)
-    if surplus is None:
+    room = _room(connection, tenant, record.user_id, terms, replaced)
+    if room is None:
         return NotCreated.LIMIT
-    data = dict(record.data)
-    if replacing and replacing.carry and isinstance(replaced, Record) and replaced.sweepable_at(terms.now) is None:
-        data = _with_carried(data, replaced, replacing, terms.max_bytes)
+    source = replaced if isinstance(replaced, Record) else None
+    data = transitions.carried(record, source, replacing, terms.now, terms.max_bytes)
     made = replace(record, epoch=epochs.everybody, tenant=tenant, data=data)
     table.insert(connection, made)
-    ended = _bury_over(connection, tenant, made, terms, replaced)
-    ended += table.bury_all(connection, tenant, surplus, "evicted", terms.now)
-    ended += table.bury_all(connection, tenant, [replaced] if replaced else [], "superseded", terms.now)
-    return Created(record=made, ended=ended)
+    left = [table.bury(connection, tenant, other, reason, terms.now) for other, reason in room.over]
+    left += [table.bury(connection, tenant, other, "evicted", terms.now) for other in room.evicted]
+    left.append(table.bury(connection, tenant, replaced, "superseded", terms.now))
+    return Created(record=made, ended=tuple(tombstone for tombstone in left if tombstone is not None))
 
 
 def commit(
@@ -113,13 +112,18 @@ def rotate(
 
 def set_roles(
     connection: sqlite3.Connection, tenant: str, user_id: str, roles: tuple[str, ...], now: Millis
-) -> tuple[str, ...]:
-    """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
+) -> tuple[str, ...] | FromTheFuture:
+    """Give every session of a user that has not ended these roles and raise the user's epoch; answers the ids.
+
+    Answers a session of a newer release instead, when there is one: an error raised here would undo the others.
+    """
     connection.execute(sql.RAISE_USER, {"tenant": tenant, "user_id": user_id, "now": now})
-    records = table.alive_of(connection, tenant, user_id, now)
+    standing = table.standing_of(connection, tenant, user_id)
+    records = [found for found in standing if isinstance(found, Record)]
     for record in records:
         table.save(connection, record, transitions.with_roles(record, roles))
-    return tuple(record.id for record in records)
+    newer = next((found for found in standing if isinstance(found, FromTheFuture)), None)
+    return newer or tuple(record.id for record in records)
 
 
 def put_side(connection: sqlite3.Connection, tenant: str, id: str, *, name: str, value: bytes, now: Millis) -> bool:
@@ -142,36 +146,13 @@ def make_key(connection: sqlite3.Connection, candidate: bytes) -> bytes:
     return queries.key(connection) or candidate
 
 
-def _surplus(
-    connection: sqlite3.Connection, tenant: str, record: Record, terms: Terms, replaced: str | None
-) -> list[Record] | None:
-    """Return whom the limit evicts, ``None`` when it rejects; the replaced session does not count."""
-    if terms.limit is None or record.user_id is None:
-        return []
-    standing = table.alive_of(connection, tenant, record.user_id, terms.now)
-    return transitions.evicted([other for other in standing if other.id != replaced], terms.limit)
-
-
-def _bury_over(
-    connection: sqlite3.Connection, tenant: str, made: Record, terms: Terms, replaced: Decoded | None
-) -> tuple[Tombstone, ...]:
-    """End those of a user's sessions whose clock has run out, where there is a limit, but what the sign-in replaces."""
-    if terms.limit is None or made.user_id is None:
-        return ()
-    spared = (made.id, None if replaced is None else replaced.id)
-    found = table.standing_of(connection, tenant, made.user_id)
-    others = [each for each in found if isinstance(each, Record) and each.id not in spared]
-    left = [
-        table.bury(connection, tenant, each, reason, terms.now)
-        for each in others
-        if (reason := each.sweepable_at(terms.now)) is not None
-    ]
-    return tuple(tombstone for tombstone in left if tombstone is not None)
-
-
-def _with_carried(
-    own: dict[str, bytes], replaced: Record, replacing: Replacing, max_bytes: int | None
-) -> dict[str, bytes]:
-    """Lay what the replaced session holds now under *own*, unless together they are too large."""
-    both = transitions.merged(replaced.data, Change(own, replacing.unset))
-    return own if max_bytes is not None and transitions.data_size(both) > max_bytes else both
+def _room(
+    connection: sqlite3.Connection, tenant: str, user_id: str | None, terms: Terms, replaced: Decoded | None
+) -> transitions.Room | None:
+    """Return whom a sign-in ends to make room, ``None`` when the limit rejects it; nobody where there is none."""
+    if terms.limit is None or user_id is None:
+        return transitions.Room([], [])
+    spared = None if replaced is None else replaced.id
+    standing = table.standing_of(connection, tenant, user_id)
+    known = (each for each in standing if isinstance(each, Record) and each.id != spared)
+    return transitions.room(known, terms.limit, terms.now)

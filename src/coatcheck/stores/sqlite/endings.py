@@ -9,6 +9,7 @@ from coatcheck.model import RECORD_SCHEMA, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import EPOCH_KEPT
 from coatcheck.stores.sqlite import queries, sql, table
 from coatcheck.stores.sqlite.rows import Decoded
+from coatcheck.verbs import Buried
 
 
 def end(
@@ -62,18 +63,29 @@ def end_all(
 
 def sweep(
     connection: sqlite3.Connection, tenant: str, *, now: Millis, limit: int, forget_before: Millis, max_ended: int
-) -> tuple[Tombstone, ...]:
+) -> Buried:
     """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
+    before = connection.total_changes
     doomed = table.select(connection, sql.DUE_ABSOLUTE, tenant, {"now": now, "limit": limit})
     ended = _bury_expired(connection, tenant, doomed, "absolute", now)
-    if len(doomed) < limit:
-        idle = table.select(connection, sql.DUE_IDLE, tenant, {"now": now, "limit": limit - len(doomed)})
-        ended += _bury_expired(connection, tenant, idle, "idle", now)
-    common = {"tenant": tenant, "schema": RECORD_SCHEMA}
-    connection.execute(sql.FORGET_OLD, {**common, "before": forget_before, "limit": 10 * limit})
-    connection.execute(sql.FORGET_SURPLUS, {**common, "max_ended": max_ended, "limit": 10 * limit})
-    connection.execute(sql.FORGET_EPOCHS, {"tenant": tenant, "before": forget_before - EPOCH_KEPT, "limit": 10 * limit})
-    return ended
+    idle = table.select(connection, sql.DUE_IDLE, tenant, {"now": now, "limit": limit - len(doomed)})
+    ended += _bury_expired(connection, tenant, idle, "idle", now)
+    full = _forget(connection, tenant, forget_before, max_ended, 10 * limit)
+    # Where nothing was changed, another call would change nothing either.
+    more = (full or len(doomed) + len(idle) == limit) and connection.total_changes > before
+    return Buried(ended, more)
+
+
+def _forget(connection: sqlite3.Connection, tenant: str, before: Millis, max_ended: int, limit: int) -> bool:
+    """Forget old tombstones, those beyond *max_ended*, and old epochs; says whether *limit* stopped one of these."""
+    terms = {
+        "tenant": tenant, "schema": RECORD_SCHEMA, "max_ended": max_ended, "limit": limit, "before": before,
+        "raised_before": before - EPOCH_KEPT,
+    }  # fmt: skip
+    forgotten = [
+        connection.execute(each, terms).rowcount for each in (sql.FORGET_OLD, sql.FORGET_SURPLUS, sql.FORGET_EPOCHS)
+    ]
+    return limit in forgotten
 
 
 def _bury_expired(

@@ -10,9 +10,10 @@ import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from coatcheck import codec
+from coatcheck.discreet import Discreet
 from coatcheck.model import RECORD_SCHEMA, Damaged, Device, FromTheFuture, Reason, Record, Tombstone
 
 RawRow: TypeAlias = tuple[Any, ...]
@@ -26,7 +27,7 @@ _Count: TypeAlias = Annotated[int, Meta(ge=0)]
 _SCHEMA: Final = 2
 
 
-class Row(Struct, frozen=True, array_like=True):
+class Row(Discreet, frozen=True, array_like=True):
     """The columns of ``sessions``, in order, as they must be for a row to be whole."""
 
     id: str

@@ -118,12 +118,13 @@ WHERE tenant = :tenant AND ended_at IS NULL AND schema <= :schema
 
 DUE_ABSOLUTE: Final = f"""
 SELECT {COLUMNS} FROM sessions
-WHERE tenant = :tenant AND ended_at IS NULL AND expires_at <= :now AND schema <= :schema
+WHERE tenant = :tenant AND ended_at IS NULL AND expires_at <= :now AND schema <= :schema AND typeof(id) = 'text'
 ORDER BY expires_at LIMIT :limit"""
 
 DUE_IDLE: Final = f"""
 SELECT {COLUMNS} FROM sessions
 WHERE tenant = :tenant AND ended_at IS NULL AND locks = 0 AND idle_expires_at <= :now AND schema <= :schema
+    AND typeof(id) = 'text'
 ORDER BY idle_expires_at LIMIT :limit"""
 
 FORGET_OLD: Final = """
@@ -141,7 +142,7 @@ DELETE FROM sessions WHERE rowid IN (
 
 FORGET_EPOCHS: Final = """
 DELETE FROM users WHERE tenant = :tenant AND user_id IN (
-    SELECT user_id FROM users WHERE tenant = :tenant AND raised_at < :before ORDER BY raised_at LIMIT :limit)"""
+    SELECT user_id FROM users WHERE tenant = :tenant AND raised_at < :raised_before ORDER BY raised_at LIMIT :limit)"""
 
 # --- beside sessions --------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import TypeVar
 
-from coatcheck.model import Found, Millis, Reason, Record, Tombstone
+from coatcheck.errors import UnreadableRecord
+from coatcheck.model import Found, FromTheFuture, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import Capability, Traits
 from coatcheck.stores.sqlite import changes, endings, queries
 from coatcheck.stores.sqlite.database import Database, database
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
+from coatcheck.verbs import (
+    Buried,
+    Change,
+    Created,
+    Limit,
+    NotCreated,
+    Page,
+    Refusal,
+    Replacing,
+    Rotation,
+    Seen,
+    TooLarge,
+)
 
 T = TypeVar("T")
 
@@ -169,8 +182,15 @@ class SqliteVerbs(ABC):
         )
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
-        """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
-        return await self._write(lambda db: changes.set_roles(db, self.tenant, user_id, roles, now), durable=True)
+        """Give every session of a user that has not ended these roles, and raise the user's epoch; answers the ids.
+
+        Raises:
+            UnreadableRecord: a newer release wrote one of them; the others are changed.
+        """
+        done = await self._write(lambda db: changes.set_roles(db, self.tenant, user_id, roles, now), durable=True)
+        if isinstance(done, FromTheFuture):
+            raise UnreadableRecord.written_in(done.id, done.schema)
+        return done
 
     async def raise_epoch(self, *, now: Millis) -> int:
         """Raise the store-wide epoch and answer it."""
@@ -205,7 +225,7 @@ class SqliteVerbs(ABC):
         """Return how many live sessions there are."""
         return await self._read_aside(lambda db: queries.count(db, self.tenant, now))
 
-    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> Buried:
         """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
         return await self._write(
             lambda db: endings.sweep(
