@@ -60,7 +60,7 @@ class PlainLink:
             answer = self.client.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
         except NoScriptError:
             answer = self.client.eval(call.script.text, len(call.keys), *call.keys, *call.args)
-        self.remembered += [call.answered(answer)] if confirm else []
+        self._remember([call], [answer] if confirm else [])
         self.remembered += call.deaths(answer) if call.deaths else ()
         return answer
 
@@ -72,8 +72,13 @@ class PlainLink:
         for call in calls:
             pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
         answers = pipeline.execute()
-        self.remembered += [call.answered(each) for call, each in zip(calls, answers, strict=True)] if confirm else []
+        self._remember(calls, answers if confirm else [])
         return answers
+
+    def _remember(self, calls: Sequence[Call], answers: Sequence[Any]) -> None:
+        """Keep what a ledger would keep of *calls*."""
+        kept = [call.answered(answer) for call, answer in zip(calls, answers, strict=False)]
+        self.remembered += [call for call in kept if call is not None]
 
     async def time(self) -> int:
         """Ask for the server's clock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.pretty import pretty_repr
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.stores import from_url
@@ -70,6 +71,9 @@ def test_every_option_is_read() -> None:
     ("url", "said"),
     [
         (f"redis://u:{SECRET}@cache?colour=blue", "no option 'colour'"),
+        (f"redis://u:pa?{SECRET}@cache", "'?' as %3F"),
+        (f"redis://u:pa?x={SECRET}@cache&timeout=1s", "'@' as %40"),
+        (f"redis://cache?timeout=1s&{SECRET}", "no such option as number 2"),
         (f"redis://u:{SECRET}@cache?timeout=soon", "500ms"),
         (f"redis://u:{SECRET}@cache?timeout=1ms", "10ms to 60s"),
         (f"redis://u:{SECRET}@cache?pool=0", "1 to 1000"),
@@ -116,5 +120,6 @@ def test_nothing_shows_the_password(*, blocking: bool) -> None:
     address = read_url(url)
     shown = repr(address) + repr(address.options) + repr(make_link(address, blocking=blocking))
     shown += repr(from_url(url, blocking=blocking))
+    shown += pretty_repr(address) + pretty_repr(address.options)
     assert SECRET not in shown
     assert "ann" not in shown

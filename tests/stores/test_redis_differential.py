@@ -13,7 +13,7 @@ from coatcheck.runtime import finish
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing._make import NOW, Maker
-from coatcheck.verbs import AtLimit, Change, Created, Grant, Limit, Replacing, Seen
+from coatcheck.verbs import AtLimit, Buried, Change, Created, Grant, Limit, Replacing, Seen
 from tests.servers.redis import RedisServer
 from tests.stores.redis_plain import PlainLink
 
@@ -198,6 +198,8 @@ def _plain(answer: Any) -> Any:
     """Return an answer in which the order of many deaths at one moment does not count."""
     if isinstance(answer, tuple | list) and answer and isinstance(answer[0], Tombstone):
         return sorted(answer, key=lambda row: row.id if isinstance(row, Tombstone) else "")
+    if isinstance(answer, Buried):
+        return _plain(answer.ended), answer.more
     return answer
 
 

@@ -22,8 +22,8 @@ from tests.stores.redis_links import COUNT, FAIL, READ, Call, Run, driven, put
 
 BOTH = pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "asyncio"])
 
-BOUND = 4.0
-"""Seconds: a few timeouts of 300 ms, on a machine that has other things to do. A hang would last for ever."""
+BOUND = 1.2
+"""Seconds for two questions with timeouts of 300 ms, on a machine that has other things to do."""
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import signal
 import threading
@@ -26,8 +27,9 @@ def test_a_crowded_pool_says_so_and_hurts_nobody(redis_server: RedisServer) -> N
 
         async def scenario() -> None:
             await link.run(put(b"a", b"1"))
-            pool = (await link._routing.find(None))._pool
-            wire = await pool.take()
+            [node] = await link._routing.primaries(math.inf)
+            pool = node._pool
+            wire = await pool.take(math.inf)
             with pytest.raises(StoreUnavailable, match="raise pool="):
                 await link.get([b"a"])
             pool.give(wire)

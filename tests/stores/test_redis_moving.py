@@ -84,7 +84,7 @@ def test_a_client_that_dies_between_two_steps_does_no_harm(
     later = live(store, NOW + UNHELD, old, new)
     assert [row.id for row in later] == ([old.id] if cut < 3 else [])
     swept = finish(store.sweep(now=NOW + UNHELD, limit=9, forget_before=0, max_ended=9))
-    assert [tombstone.id for tombstone in swept] == ([new.id] if cut >= 2 else [])
+    assert [tombstone.id for tombstone in swept.ended] == ([new.id] if cut >= 2 else [])
 
 
 def test_all_steps_make_one_session(store: RedisStore, make: Maker) -> None:
@@ -100,7 +100,7 @@ def test_all_steps_make_one_session(store: RedisStore, make: Maker) -> None:
     assert (answer.record.expires_at, answer.record.idle_expires_at) == (new.expires_at, new.idle_expires_at)
     assert [(row.id, row.reason) for row in answer.ended] == [(old.id, "superseded")]
     assert found(store, new, old) == [answer.record, *answer.ended]
-    assert finish(store.sweep(now=NOW + UNHELD, limit=9, forget_before=0, max_ended=9)) == ()
+    assert finish(store.sweep(now=NOW + UNHELD, limit=9, forget_before=0, max_ended=9)).ended == ()
     assert live(store, NOW + ABSOLUTE - 1, new) == []
     assert live(store, NOW + UNHELD, new) == [answer.record]
 

@@ -134,7 +134,7 @@ def test_a_replica_is_not_read_for_the_primary(sentinels: Sentinels, *, blocking
     primary = sentinels.primary()
     replica = next(server for server in sentinels.servers if server is not primary)
 
-    async def behind(_: Routing) -> tuple[str, int]:
+    async def behind(_: Routing, _deadline: float) -> tuple[str, int]:
         return "127.0.0.1", replica.port
 
     with (

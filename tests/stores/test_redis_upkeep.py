@@ -74,7 +74,7 @@ def test_a_side_record_is_forgotten_with_a_session_that_redis_forgot(
         expires = link.client.pexpiretime(KEYS.session(record.id))
         assert link.client.pexpiretime(KEYS.beside(record.id)) == (-1 if record is endless else expires)
     link.client.delete(KEYS.session(endless.id))
-    assert finish(store.sweep(now=NOW + IDLE, limit=9, forget_before=NOW, max_ended=9))
+    assert finish(store.sweep(now=NOW + IDLE, limit=9, forget_before=NOW, max_ended=9)).ended
     assert not link.client.exists(KEYS.beside(endless.id))
 
 
@@ -98,7 +98,7 @@ def test_a_second_raise_by_a_slow_clock_is_not_lost(store: RedisStore, link: Pla
     """The server's clock is ahead of the worker's, and only the second of two raises was lost: it is done again (2)."""
     record = add(store, make.record("ann", created_at=1, idle_expires_at=None))
     tag = make.tag("ann")
-    names = (KEYS.session(record.id), KEYS.index(tag, "ann"), KEYS.epoch(tag, "ann"))
+    names = (KEYS.session(record.id), KEYS.index(tag, "ann"), KEYS.epoch(tag, "ann"), KEYS.roles(tag, "ann"))
     finish(store.set_roles("ann", ("guest",), now=10))
     before = {each: link.client.get(each) for each in names}
     first = finish(store.epoch("ann"))
@@ -148,7 +148,7 @@ def test_what_is_no_string_is_no_session(redis_server: RedisServer, verb: str) -
         elif verb == "end_user":
             assert [row.id for row in finish(store.end_user("ann", reason="revoked", now=NOW))] == [good.id]
         elif verb == "sweep":
-            ended = finish(store.sweep(now=NOW + IDLE, limit=9, forget_before=NOW, max_ended=9))
+            ended = finish(store.sweep(now=NOW + IDLE, limit=9, forget_before=NOW, max_ended=9)).ended
             assert [row.id for row in ended] == [good.id]
         else:
             assert finish(store.list_user("ann", now=NOW)) == [good]
@@ -199,3 +199,38 @@ def test_what_is_unconfirmed_says_what_it_ended(redis_server: RedisServer, parti
     with pytest.raises(Unconfirmed) as caught:
         finish(store.end_all(below=epoch, reason="revoked", now=NOW, limit=9))
     assert [dead.id for dead in caught.value.ended] == [four.id]
+
+
+def test_a_tombstone_that_redis_forgot_hides_no_other(store: RedisStore, link: PlainLink, make: Maker) -> None:
+    """The user's list of ends names rows in its middle and at its end that are gone: the others are listed."""
+    records = [add(store, make.record("ann")) for _ in range(4)]
+    for later, record in enumerate(records):
+        finish(store.end(record.id, reason="signed_out", now=NOW + later))
+    for gone in (records[0], records[2]):
+        link.client.delete(KEYS.session(gone.id))
+    for _ in range(2):
+        assert [row.id for row in finish(store.list_ended("ann", limit=9))] == [records[3].id, records[1].id]
+    assert link.client.zcard(f"coatcheck::e:{{{make.tag('ann')}}}ann") == 2
+
+
+@pytest.mark.parametrize("limit", [1, 5])
+def test_indexes_of_what_is_gone_end_no_walk_too_early(redis_server: RedisServer, limit: int) -> None:
+    """Partitions whose indexes name only what Redis lost come first: whoever is alive behind them ends (ruling 11)."""
+    link = PlainLink(redis_server.url, partitions=8)
+    link.client.flushall()
+    store = RedisStore(link)
+    make = Maker(finish(store.key()))
+    owns = store._engine.keys.partitions()
+    records = sorted((add(store, make.record()) for _ in range(40)), key=lambda row: owns.index(_own(store, row)))
+    *lost, alive = records
+    for record in lost:
+        link.client.delete(KEYS.session(record.id))
+    below = finish(store.raise_epoch(now=NOW))
+    ended = finish(store.end_all(below=below, reason="revoked", now=NOW, limit=limit))
+    assert [row.id for row in ended] == [alive.id]
+    assert finish(store.end_all(below=below, reason="revoked", now=NOW, limit=limit)) == ()
+
+
+def _own(store: RedisStore, record: Record) -> str:
+    """Return the partition of a session."""
+    return store._engine.keys.own(record.id[1:4])

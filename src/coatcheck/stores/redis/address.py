@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
@@ -58,6 +58,10 @@ class Address(Struct, frozen=True, kw_only=True):
         """Show what `text` shows."""
         return f"Address({self.text})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Show the same where Rich prints it: what msgspec would give it has the password."""
+        return [("text", self.text)]
+
     @property
     def text(self) -> str:
         """The address for people, without user and password."""
@@ -84,7 +88,11 @@ def read_url(url: str) -> Address:
     rest, _, query = rest.partition("?")
     netloc, _, path = rest.partition("/")
     credentials, _, hosts_text = netloc.rpartition("@")
-    options, faults = read_options(parse_qsl(query, keep_blank_values=True), tls=tls)
+    if "@" in query:  # it belongs to a password that begins before the '?', so nothing of it may be repeated
+        faults = ["an '@' follows the '?'; in a user or a password write '?' as %3F and '@' as %40"]
+        options = Options()
+    else:
+        options, faults = read_options(parse_qsl(query, keep_blank_values=True), tls=tls)
     if fragment:
         faults.append("a '#' in a Redis URL has no meaning; in a password write it as %23")
     username, password = _credentials(credentials)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
@@ -17,7 +18,7 @@ from redis.exceptions import RedisError
 from coatcheck.stores import _forking
 from coatcheck.stores.redis.address import Address, HostPort, where
 from coatcheck.stores.redis.faults import REPLIES, Crowded, lost, unreached
-from coatcheck.stores.redis.wire import Command, Identity, Pool, Wire, arguments, crowded
+from coatcheck.stores.redis.wire import Command, Door, Identity, Pool, Wire, arguments, crowded
 
 _pack: Callable[[Command], bytes] = cast("Any", hiredis).pack_command  # typed as taking a tuple of one
 
@@ -49,11 +50,11 @@ class AsyncWire:
         self.drop()
         return False
 
-    async def connect(self) -> None:
+    async def connect(self, deadline: float) -> None:
         """Connect, encrypt, sign in and choose the database."""
         try:
             with _forking.whole():
-                async with asyncio.timeout(self._timeout):
+                async with _until(deadline):
                     await self._connection.connect()
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             self.drop()
@@ -62,12 +63,12 @@ class AsyncWire:
             self.drop()
             raise
 
-    async def ask(self, commands: Sequence[Command], *, wait: float = 0.0) -> list[Any]:
+    async def ask(self, commands: Sequence[Command], deadline: float, *, wait: float = 0.0) -> list[Any]:
         """Send *commands* together and return their answers."""
         connection = self._connection
         answers: list[Any] = []
         try:
-            async with asyncio.timeout(self._timeout + wait):
+            async with _until(deadline + wait):
                 packed = b"".join([_pack(command) for command in commands])
                 await connection.send_packed_command(packed, check_health=False)
                 for _ in commands:
@@ -94,6 +95,11 @@ class AsyncWire:
                 writer.transport.abort()
 
 
+def _until(deadline: float) -> asyncio.Timeout:
+    """Return a time limit: `time.monotonic` is not every event loop's clock."""
+    return asyncio.timeout(max(deadline - time.monotonic(), 0.0))
+
+
 class _State:
     """What belongs to one event loop."""
 
@@ -101,7 +107,6 @@ class _State:
         self.loop = loop
         self.free = asyncio.Semaphore(size)
         self.idle: list[Wire] = []
-        self.turn = asyncio.Lock()
         self.round = 0
 
 
@@ -110,8 +115,7 @@ class AsyncPool:
 
     def __init__(self, address: Address, at: HostPort) -> None:
         """Hold nothing yet."""
-        self._address, self._at = address, at
-        self._size, self._timeout = address.options.pool, address.options.timeout / 1000
+        self._address, self._at, self._size = address, at, address.options.pool
         self._own = _State(None, self._size)
         self._lent: dict[int, tuple[_State, int]] = {}
 
@@ -124,18 +128,22 @@ class AsyncPool:
                 wire.drop()
         return self._own
 
-    async def take(self) -> Wire:
+    async def take(self, deadline: float) -> Wire:
         """Return a connection that nobody else has."""
         state = self._state()
         if state.free.locked():
             try:
-                async with asyncio.timeout(self._timeout):
+                async with _until(deadline):
                     await state.free.acquire()
             except TimeoutError:
-                raise Crowded(crowded(self._at, self._size, self._timeout)) from None
+                raise Crowded(crowded(self._at, self._size)) from None
         else:
             await state.free.acquire()
-        wire = state.idle.pop() if state.idle else AsyncWire(self._address, self._at)
+        try:
+            wire = state.idle.pop() if state.idle else AsyncWire(self._address, self._at)
+        except BaseException:
+            state.free.release()
+            raise
         self._lent[id(wire)] = (state, state.round)
         return wire
 
@@ -155,23 +163,35 @@ class AsyncPool:
             state.idle.pop().drop()
         await asyncio.sleep(0)  # the transports close in the loop's next step
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Let one task in at a time."""
-        return _Turn(self._state().turn, self._timeout, where(*self._at))
+
+class AsyncDoor:
+    """Lets one task of the running event loop in at a time."""
+
+    def __init__(self) -> None:
+        """Be open."""
+        self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def turn(self, deadline: float, busy: str) -> AbstractAsyncContextManager[None]:
+        """Return the wait for one's turn; nobody waits for a task of an earlier loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._lock, self._loop = asyncio.Lock(), loop
+        return _Turn(self._lock, deadline, busy)
 
 
 class _Turn:
     """One task's wait for a lock."""
 
-    def __init__(self, lock: asyncio.Lock, timeout: float, place: str) -> None:
-        self._lock, self._timeout, self._place = lock, timeout, place
+    def __init__(self, lock: asyncio.Lock, deadline: float, busy: str) -> None:
+        self._lock, self._deadline, self._busy = lock, deadline, busy
 
     async def __aenter__(self) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with _until(self._deadline):
                 await self._lock.acquire()
         except TimeoutError:
-            raise Crowded(f"Redis at {self._place} is still being brought up to date") from None
+            raise Crowded(self._busy) from None
 
     async def __aexit__(self, *_exc: object) -> None:
         self._lock.release()
@@ -185,6 +205,10 @@ class EventLoop:
     def pool(self, address: Address, at: HostPort) -> Pool:
         """Return a new pool of connections to the server *at*."""
         return AsyncPool(address, at)
+
+    def door(self) -> Door:
+        """Return a new door for tasks."""
+        return AsyncDoor()
 
     async def pause(self, seconds: float) -> None:
         """Sleep without holding up the loop."""

@@ -23,7 +23,7 @@ from coatcheck.runtime import finish
 from coatcheck.stores import _forking
 from coatcheck.stores.redis.address import Address, HostPort, where
 from coatcheck.stores.redis.faults import REPLIES, Crowded, lost, unreached
-from coatcheck.stores.redis.wire import Command, Identity, Pool, Wire, arguments, crowded
+from coatcheck.stores.redis.wire import Command, Door, Identity, Pool, Wire, arguments, crowded
 
 
 class BlockingWire:
@@ -38,7 +38,7 @@ class BlockingWire:
             socket_timeout=self._timeout,
             socket_connect_timeout=self._timeout,
             retry=Retry(NoBackoff(), 0),
-        )
+        )  # the times are set anew for each exchange
         self._open = False
         self.identity: Identity | None = None
         self.greeted_at = 0.0
@@ -56,31 +56,42 @@ class BlockingWire:
         self.drop()
         return False
 
-    async def connect(self) -> None:
+    async def connect(self, deadline: float) -> None:
         """Connect, encrypt, sign in and choose the database."""
+        connection = self._connection
+        connection.socket_connect_timeout = connection.socket_timeout = _left(deadline)
         try:
             with _forking.whole():
-                self._connection.connect()
+                connection.connect()
         except (RedisError, OSError) as error:
             self.drop()
             raise unreached(error, self._where, self._timeout) from None
+        except BaseException:
+            self.drop()
+            raise
         self._open = True
 
-    async def ask(self, commands: Sequence[Command], *, wait: float = 0.0) -> list[Any]:
+    async def ask(self, commands: Sequence[Command], deadline: float, *, wait: float = 0.0) -> list[Any]:
         """Send *commands* together and return their answers."""
         connection = self._connection
         answers: list[Any] = []
-        patience: dict[str, float] = {"timeout": self._timeout + wait} if wait else {}
         try:
+            # `read_response` takes a time limit only in newer releases of redis-py.
+            limit = connection._sock.settimeout  # noqa: SLF001 - the socket itself has no public name in all of them
+            limit(_left(deadline + wait))
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             for _ in commands:
+                limit(_left(deadline + wait))
                 try:
-                    answers.append(connection.read_response(disconnect_on_error=False, **patience))
+                    answers.append(connection.read_response(disconnect_on_error=False))
                 except REPLIES as error:
                     answers.append(error)
         except (RedisError, OSError) as error:
             self.drop()
             raise lost(error, self._where, self._timeout + wait) from None
+        except BaseException:
+            self.drop()  # a timer's, a signal's, or the end of the process: the answers to come are nobody's
+            raise
         return answers
 
     def drop(self) -> None:
@@ -90,6 +101,11 @@ class BlockingWire:
             self._connection.disconnect()
 
 
+def _left(deadline: float) -> float:
+    """Return the seconds until *deadline*; a moment at least, for none at all means not to wait for anything."""
+    return max(deadline - time.monotonic(), 0.001)
+
+
 class _State:
     """What belongs to one process."""
 
@@ -97,7 +113,6 @@ class _State:
         self.pid = os.getpid()
         self.free = threading.Semaphore(size)
         self.idle: list[Wire] = []
-        self.turn = threading.Lock()
         self.round = 0
 
 
@@ -106,8 +121,7 @@ class BlockingPool:
 
     def __init__(self, address: Address, at: HostPort) -> None:
         """Hold nothing yet."""
-        self._address, self._at = address, at
-        self._size, self._timeout = address.options.pool, address.options.timeout / 1000
+        self._address, self._at, self._size = address, at, address.options.pool
         self._own = _State(self._size)
         self._lent: dict[int, tuple[_State, int]] = {}
 
@@ -117,11 +131,11 @@ class BlockingPool:
             self._own, self._lent = _State(self._size), {}
         return self._own
 
-    async def take(self) -> Wire:
+    async def take(self, deadline: float) -> Wire:
         """Return a connection that nobody else has."""
         state = self._state()
-        if not state.free.acquire(timeout=self._timeout):
-            raise Crowded(crowded(self._at, self._size, self._timeout))
+        if not state.free.acquire(timeout=_left(deadline)):
+            raise Crowded(crowded(self._at, self._size))
         try:
             wire: Wire = state.idle.pop() if state.idle else BlockingWire(self._address, self._at)
         except IndexError:  # another thread took the last one between the two steps
@@ -152,20 +166,30 @@ class BlockingPool:
             except IndexError:  # another thread was faster
                 return
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Let one thread in at a time."""
-        return _Turn(self._state().turn, self._timeout, where(*self._at))
+
+class BlockingDoor:
+    """Lets one thread of this process in at a time."""
+
+    def __init__(self) -> None:
+        """Be open."""
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def turn(self, deadline: float, busy: str) -> AbstractAsyncContextManager[None]:
+        """Return the wait for one's turn; a child waits for no thread of its parent."""
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        return _Turn(self._lock, deadline, busy)
 
 
 class _Turn:
     """One thread's wait for a lock."""
 
-    def __init__(self, lock: threading.Lock, timeout: float, place: str) -> None:
-        self._lock, self._timeout, self._place = lock, timeout, place
+    def __init__(self, lock: threading.Lock, deadline: float, busy: str) -> None:
+        self._lock, self._deadline, self._busy = lock, deadline, busy
 
     async def __aenter__(self) -> None:
-        if not self._lock.acquire(timeout=self._timeout):
-            raise Crowded(f"Redis at {self._place} is still being brought up to date")
+        if not self._lock.acquire(timeout=_left(self._deadline)):
+            raise Crowded(self._busy)
 
     async def __aexit__(self, *_exc: object) -> None:
         self._lock.release()
@@ -179,6 +203,10 @@ class Threads:
     def pool(self, address: Address, at: HostPort) -> Pool:
         """Return a new pool of connections to the server *at*."""
         return BlockingPool(address, at)
+
+    def door(self) -> Door:
+        """Return a new door for threads."""
+        return BlockingDoor()
 
     async def pause(self, seconds: float) -> None:
         """Sleep in the caller's thread."""

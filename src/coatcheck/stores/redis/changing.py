@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from coatcheck.errors import UnreadableRecord
+from msgspec.structs import replace
+
+from coatcheck.errors import Unconfirmed, UnreadableRecord
 from coatcheck.model import Millis, Record
 from coatcheck.stores.redis import layout, scripts
 from coatcheck.stores.redis.engine import Engine
-from coatcheck.stores.redis.link import Arg, Call
+from coatcheck.stores.redis.link import Arg, Call, Unacknowledged
 from coatcheck.tokens import is_id
 from coatcheck.verbs import Change, Refusal, Rotation, Seen, TooLarge
 
@@ -63,22 +65,49 @@ async def rotate(
         return Refusal.GONE
     merge = layout.changes(change.set, change.unset)
     args: tuple[Arg, ...] = (generation, now, *_activity(seen), _most(max_bytes), *merge, *_secrets(rotation))
-    call = Call(scripts.ROTATE, (engine.keys.session(id),), args)
-    answer = await (engine.confirmed(call) if rotation.nonce is None else engine.link.run(call))
+    plain = Call(scripts.ROTATE, (engine.keys.session(id),), args)
+    answer, fault = await _run_rotation(engine, plain, by_privilege=rotation.nonce is None)
     if answer[0] != _DONE:
         return _refused(answer)
     stored = layout.decode(id, engine.tenant, answer[1])
+    if fault is not None:
+        raise Unconfirmed(str(fault), record=stored if isinstance(stored, Record) else None)
     return stored if isinstance(stored, Record) else Refusal.GONE
 
 
+async def _run_rotation(engine: Engine, plain: Call, *, by_privilege: bool) -> tuple[Any, Unacknowledged | None]:
+    """Return what a rotation answered, and what is missing if too few replicas have it.
+
+    One by privilege is remembered if it was done. Refused or unanswered it is not: nobody holds its secret, so to do it
+    later would sign its user out.
+    """
+    if not by_privilege:
+        return await engine.link.run(plain), None
+
+    def kept(answer: Any) -> Call | None:
+        return plain if answer[0] == _DONE else None
+
+    call = replace(plain, owed=False, kept=kept)
+    try:
+        return await engine.link.run(call, confirm=True), None
+    except Unacknowledged as fault:
+        return fault.answers[0], fault
+
+
 async def set_roles(engine: Engine, user_id: str, roles: tuple[str, ...], now: Millis) -> tuple[str, ...]:
-    """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
+    """Give every session of a user that has not ended these roles and raise the user's epoch; answers the ids.
+
+    Raises:
+        UnreadableRecord: a newer release wrote one of them, and it keeps its roles; all the others have the new ones.
+    """
 
     def call(tag: str) -> Call:
         return engine.call_again(scripts.SET_ROLES, tag, tag, user_id, now, layout.names(roles))
 
-    _, answer = await engine.run_of(user_id, call, run=engine.confirmed)
-    return tuple(each.decode() for each in answer[1:])
+    _, (_, newer, *ids) = await engine.run_of(user_id, call, run=engine.confirmed)
+    if newer is not None:
+        raise UnreadableRecord.written_in(newer[0].decode(), int(newer[1]))
+    return tuple(each.decode() for each in ids)
 
 
 async def put_side(engine: Engine, id: str, name: str, value: bytes, now: Millis) -> bool:

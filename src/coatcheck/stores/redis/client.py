@@ -8,22 +8,25 @@ could not be made, once; a lost answer, once and only for reading. The rest goes
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from coatcheck.errors import CoatcheckError, ConfigurationError, StoreUnavailable
+from coatcheck.stores.redis import confirming
 from coatcheck.stores.redis.address import Address
 from coatcheck.stores.redis.cluster import Slots
 from coatcheck.stores.redis.faults import Lost, Meaning, Unreached, as_fault, meaning_of
 from coatcheck.stores.redis.ledger import Ledger
 from coatcheck.stores.redis.link import Call, Unacknowledged
 from coatcheck.stores.redis.node import Node, Transient, evalsha, is_fault
+from coatcheck.stores.redis.once import Once
 from coatcheck.stores.redis.question import Question, share_loads
 from coatcheck.stores.redis.routing import OneServer, Routing, Sentinels
 from coatcheck.stores.redis.starting import check_servers
-from coatcheck.stores.redis.wire import Command, Identity, World
+from coatcheck.stores.redis.wire import Identity, World
 
 GROUP: Final = 256
 """The most keys in one ``MGET`` and the most scripts in one pipeline: others wait for them."""
@@ -31,7 +34,8 @@ GROUP: Final = 256
 PAUSE: Final = 0.02
 """Seconds before a server that is not ready is asked again."""
 
-_MARK: Final = "#!lua flags=allow-oom\nredis.call('SET', KEYS[1], '', 'PX', 1000)\nreturn 1"
+OPENING: Final = 10
+"""Timeouts that a request waits at most for another one that opens the store: every server is looked at."""
 
 _log: Final = logging.getLogger("coatcheck")
 _ROUTINGS: Final[dict[str, Callable[[World, Address, Ledger], Routing]]] = {
@@ -58,6 +62,7 @@ class RedisLink:
         self._routing: Routing = _ROUTINGS[address.kind](world, address, self.ledger)
         self._timeout = address.options.timeout / 1000
         self._opened = False
+        self._opening = Once(world, f"{address.text} is still being opened")
 
     def __repr__(self) -> str:
         """Show the address, without user and password."""
@@ -80,11 +85,14 @@ class RedisLink:
             ConfigurationError: a person has to set something right first.
             StoreUnavailable: a server does not answer; names its host and port.
         """
-        if self._opened:
-            return
+        deadline = time.monotonic() + OPENING * self._timeout
+        await self._opening.do(lambda: not self._opened, self._open, deadline)
+
+    async def _open(self) -> None:
+        """Connect, look at the servers, and tell each warning once."""
         nodes: list[Node] = []
         try:
-            nodes = await self._routing.primaries()
+            nodes = await self._routing.primaries(time.monotonic() + self._timeout)
             self.warnings = await check_servers(nodes, self.address)
         except (Transient, StoreUnavailable) as error:
             for node in nodes:
@@ -128,12 +136,7 @@ class RedisLink:
         await self._settle_deaths(questions, confirm=confirm)
         answers = [_raised(question.answer) for question in questions]
         if not all(question.confirmed for question in questions):
-            options = self.address.options
-            raise Unacknowledged(
-                f"fewer than {options.confirm} replicas confirmed within {options.confirm_timeout} ms that sessions "
-                "ended; they have, and may come back if Redis fails",
-                answers,
-            )
+            raise Unacknowledged(confirming.too_few(self.address.options), answers)
         return answers
 
     async def try_many(self, calls: Sequence[Call]) -> list[Any]:
@@ -156,37 +159,57 @@ class RedisLink:
             await self.settle(questions, confirm=confirm)
         except BaseException:
             if confirm:
-                self.ledger.note([one.call for one in questions if one.call], None, began)
+                self.ledger.note(_owed(questions), None, began)
             raise
-        if confirm and (unknown := _unknown(questions)):
-            self.ledger.note(unknown, None, began)
+        unknown = [question for question in questions if isinstance(question.answer, CoatcheckError)]
+        if confirm and (owed := _owed(unknown)):
+            self.ledger.note(owed, None, began)
 
     async def settle(self, questions: Sequence[Question], *, confirm: bool = False) -> None:
-        """Ask until each of *questions* has its answer, which may be an exception."""
+        """Ask until each of *questions* has its answer, which may be an exception.
+
+        One question has the timeout for all that it takes: looking for its server, a connection, every time it is
+        asked. Questions to several servers have it for each server, which threads ask one after the other.
+        """
         patience = self._timeout + (self.address.options.confirm_timeout / 1000 if confirm else 0.0)
         deadline = time.monotonic() + patience
         pending = list(questions)
         while pending:
             if not self._opened:
                 await self.open()
-            routed = await self._routed(pending)
-            work = [self._ask_in_groups(node, some, confirm=confirm) for node, some in routed.items()]
+                deadline = time.monotonic() + patience
+            routed = await self._routed(pending, deadline)
+            until = deadline if len(routed) == 1 else math.inf
+            work = [self._ask_in_groups(node, some, until, confirm=confirm) for node, some in routed.items()]
             for outcome in await self._world.each(work):
                 if isinstance(outcome, BaseException):
                     raise outcome
             left = [question for question in pending if question.again]
+            pause = PAUSE if any(question.tries > 1 for question in left) else 0.0
             if len(left) < len(pending):
                 deadline = time.monotonic() + patience  # it goes on: the time is for those that are left
-            elif time.monotonic() >= deadline:
-                return
-            if any(question.tries > 1 for question in left):
-                await self._world.pause(PAUSE)
+            elif time.monotonic() + 2 * pause >= deadline:
+                return  # what the servers said says more than that there was no time for the last try
+            if pause:
+                await self._world.pause(pause)
             pending = left
 
-    async def _ask_in_groups(self, node: Node, questions: Sequence[Question], *, confirm: bool) -> None:
-        """Ask one server, one group after the other, so that none waits for all of them."""
+    async def _ask_in_groups(
+        self, node: Node, questions: Sequence[Question], deadline: float, *, confirm: bool
+    ) -> None:
+        """Ask one server, one group after the other, so that none waits for all of them.
+
+        The first group has until *deadline*. If a group is not answered at all, the others are not asked.
+        """
         for start in range(0, len(questions), GROUP):
-            await self._ask(node, questions[start : start + GROUP], confirm=confirm)
+            until = min(deadline, time.monotonic() + self._timeout)
+            fault = await self._ask(node, questions[start : start + GROUP], until, confirm=confirm)
+            if fault is not None:
+                unasked = Unreached(str(fault).partition(";")[0]) if isinstance(fault, Lost) else fault
+                if rest := questions[start + GROUP :]:
+                    await self._unanswered(node, rest, unasked, in_time=time.monotonic() < until)
+                return
+            deadline = math.inf
 
     def _parts(self, keys: Sequence[bytes]) -> list[Sequence[bytes]]:
         """Return *keys* in parts that one command may ask for.
@@ -196,37 +219,46 @@ class RedisLink:
         size = GROUP if self.partitions == 1 else 1
         return [keys[at : at + size] for at in range(0, len(keys), size)]
 
-    async def _routed(self, pending: Sequence[Question]) -> dict[Node, list[Question]]:
-        """Return whom to ask what."""
+    async def _routed(self, pending: Sequence[Question], deadline: float) -> dict[Node, list[Question]]:
+        """Return whom to ask what; nobody, if nobody says who serves: it is not looked for again for each question."""
         routed: dict[Node, list[Question]] = defaultdict(list)
+        try:
+            find = await self._routing.look(deadline)
+        except StoreUnavailable as error:
+            for question in pending:
+                question.fail(error, again=False)
+            return routed
         for question in pending:
             try:
-                node = question.at or await self._routing.find(question.key)
+                node = question.at or find(question.key)
             except StoreUnavailable as error:
                 question.fail(error, again=False)
             else:
                 routed[node].append(question)
         return routed
 
-    async def _ask(self, node: Node, questions: Sequence[Question], *, confirm: bool) -> None:
-        """Ask one server, and judge what comes back."""
-        began, deadline = self.ledger.begin(), time.monotonic() + self._timeout
-        tail = self._tail(questions[0].key) if confirm else []
+    async def _ask(
+        self, node: Node, questions: Sequence[Question], deadline: float, *, confirm: bool
+    ) -> Exception | None:
+        """Ask one server, and judge what comes back; returns what kept it from answering at all."""
+        began, options = self.ledger.begin(), self.address.options
+        tail = confirming.tail(options, questions[0].key) if confirm else []
         share_loads(questions)
         commands = [command for question in questions for command in question.commands()] + tail
-        wait = self.address.options.confirm_timeout / 1000 if tail else 0.0
+        wait = options.confirm_timeout / 1000 if tail else 0.0
         try:
-            answers, identity = await node.ask(commands, wait=wait)
+            answers, identity = await node.ask(commands, wait=wait, deadline=deadline)
         except (StoreUnavailable, ConfigurationError, Transient) as error:
             await self._unanswered(node, questions, error, in_time=time.monotonic() < deadline)
-            return
+            return error
         waited = [answers.pop(), answers.pop()] if tail else []
         await self._hand_out(node, questions, answers)
         self._remember(questions, identity, began, confirm=confirm)
         if waited and (done := [one for one in questions if not one.again and not is_fault(one.answer)]):
-            confirmed = self._confirmed(*waited)
+            confirmed = confirming.is_confirmed(options, *waited)
             for question in done:
                 question.confirmed = confirmed
+        return None
 
     async def _unanswered(self, node: Node, questions: Sequence[Question], error: Exception, *, in_time: bool) -> None:
         """Decide what becomes of questions that a server did not answer."""
@@ -261,8 +293,8 @@ class RedisLink:
         for question in questions:
             if question.call is None or question.again or is_fault(question.answer):
                 continue
-            if confirm:
-                calls.append(question.call.answered(question.answer))
+            if confirm and (kept := question.call.answered(question.answer)) is not None:
+                calls.append(kept)
             if question.call.deaths is not None:
                 calls += question.call.deaths(question.answer)
         if calls:
@@ -286,38 +318,6 @@ class RedisLink:
             question.at = await self._routing.asked(node, error)
             question.again = True  # until the time is up: it may be sent to and fro while its keys are at both
 
-    def _tail(self, key: bytes | None) -> list[Command]:
-        """Return the commands that wait for the replicas; none when the store does not confirm.
-
-        ``WAIT`` asks about the last write of its own connection. Since Redis 7.2 it answers at once on one that has
-        written nothing, as when a session had ended before; so a small write in the slot of *key* goes before it.
-        """
-        options = self.address.options
-        if not options.confirm and not options.confirm_disk:
-            return []
-        mark: Command = ("EVAL", _MARK, 1, f"{options.prefix}:confirm:".encode() + _hash_tag(key or b""))
-        if options.confirm_disk:
-            return [mark, ("WAITAOF", 1, options.confirm, options.confirm_timeout)]
-        return [mark, ("WAIT", options.confirm, options.confirm_timeout)]
-
-    def _confirmed(self, answer: Any, marked: Any) -> bool:
-        """Whether enough have it, by what the waiting command answered."""
-        options = self.address.options
-        for fault in (marked, answer):
-            if is_fault(fault):
-                _log.error("Redis refuses to say whether replicas have a revocation: %s", fault)
-                return False
-        if options.confirm_disk:
-            return bool(answer[0] >= 1 and answer[1] >= options.confirm)
-        return bool(answer >= options.confirm)
-
-
-def _hash_tag(key: bytes) -> bytes:
-    """Return the part of *key* that decides its slot, in braces."""
-    start = key.find(b"{")
-    end = key.find(b"}", start + 1)
-    return b"{" + (key[start + 1 : end] if start >= 0 and end > start + 1 else key) + b"}"
-
 
 def _raised(answer: Any) -> Any:
     """Return *answer*, or raise it."""
@@ -326,6 +326,6 @@ def _raised(answer: Any) -> Any:
     return answer
 
 
-def _unknown(questions: Sequence[Question]) -> list[Call]:
-    """Return the calls that may or may not have been done."""
-    return [one.call for one in questions if one.call is not None and isinstance(one.answer, CoatcheckError)]
+def _owed(questions: Sequence[Question]) -> list[Call]:
+    """Return the calls of *questions*, which may or may not have been done, that are to be done all the same."""
+    return [question.call for question in questions if question.call is not None and question.call.owed]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from redis.crc import key_slot
+import time
+from typing import Any
 
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.redis.address import Address, HostPort
 from coatcheck.stores.redis.faults import target_of
+from coatcheck.stores.redis.keys import SLOTS, hash_tag, slot_of
 from coatcheck.stores.redis.ledger import Ledger
 from coatcheck.stores.redis.link import Call
 from coatcheck.stores.redis.node import Node, Transient, is_fault
+from coatcheck.stores.redis.once import Once, half_way, in_turn
+from coatcheck.stores.redis.routing import Finder
 from coatcheck.stores.redis.wire import World
-
-SLOTS: Final = 16_384
 
 
 class Slots:
@@ -29,32 +29,37 @@ class Slots:
         self._nodes: dict[HostPort, Node] = {}
         self._seeds = [self._node(at) for at in address.hosts]
         self._map: list[Node | None] = []
-        self._doubtful: Node | None = None
+        self._silent: dict[Node, float] = {}
         self._stale = True
+        self._once = Once(world, f"the nodes of {address.text} are still being asked who has which slot")
 
-    async def find(self, key: bytes | None) -> Node:
-        """Return the primary that has *key*.
+    async def look(self, deadline: float) -> Finder:
+        """Return who has which key, by a map that is read again where it was wrong.
 
         Raises:
-            StoreUnavailable: no node answers, or none has the key's slot.
+            StoreUnavailable: no node answers.
             ConfigurationError: the servers are no Cluster.
         """
-        if self._stale:
-            await self._read_map()
-        node = next(filter(None, self._map), None) if key is None else self._map[key_slot(key)]
-        if node is None:
-            self._stale = True
-            raise StoreUnavailable(f"no node of {self._address.text} has the slot of a session")
-        return node
+        await self._once.do(lambda: self._stale, lambda: self._read_map(half_way(deadline)), deadline)
+        table = self._map
 
-    async def primaries(self) -> list[Node]:
+        def find(key: bytes | None) -> Node:
+            node = next(filter(None, table), None) if key is None else table[slot_of(hash_tag(key))]
+            if node is None:
+                self._stale = True  # for the next to look
+                raise StoreUnavailable(f"no node of {self._address.text} has the slot of a session")
+            return node
+
+        return find
+
+    async def primaries(self, deadline: float) -> list[Node]:
         """Return every primary, in the order of their slots."""
-        await self.find(None)
+        (await self.look(deadline))(None)
         return list(dict.fromkeys(filter(None, self._map)))
 
     async def doubt(self, node: Node) -> None:
         """Read the map again before the next question, from another node if there is one."""
-        self._doubtful, self._stale = node, True
+        self._silent[node], self._stale = time.monotonic(), True
         await node.clear()
 
     async def moved(self, node: Node, error: Exception) -> None:
@@ -85,18 +90,19 @@ class Slots:
 
     def _owns(self, node: Node, call: Call) -> bool:
         """Whether *node* has the slot of *call*'s keys."""
-        return bool(self._map) and self._map[key_slot(call.keys[0])] is node
+        return bool(self._map) and self._map[slot_of(hash_tag(call.keys[0]))] is node
 
-    async def _read_map(self) -> None:
-        """Read the map from the first node that answers; one in doubt is asked last."""
+    async def _read_map(self, deadline: float) -> None:
+        """Read the map from the first node that answers; one that was silent lately is asked last."""
         candidates = dict.fromkeys([*filter(None, self._map), *self._seeds, *self._nodes.values()])
         fault: Exception | None = None
-        for node in sorted(candidates, key=lambda node: node is self._doubtful):
+        for node, until in in_turn(sorted(candidates, key=lambda node: self._silent.get(node, 0.0)), deadline):
             try:
-                (answer,), _ = await node.ask([("CLUSTER", "SLOTS")], plain=True)
+                (answer,), _ = await node.ask([("CLUSTER", "SLOTS")], plain=True, deadline=until)
             except (StoreUnavailable, Transient) as error:
-                fault = error
+                fault, self._silent[node] = error, time.monotonic()
                 continue
+            self._silent.pop(node, None)
             if not is_fault(answer):
                 await self._use(node, answer)
                 return
@@ -112,7 +118,7 @@ class Slots:
             node = self._node((host if host not in {"", "?"} else told_by.at[0], int(primary[1])))
             fresh[first : last + 1] = [node] * (last + 1 - first)
         before, self._map = self._map, fresh
-        self._stale, self._doubtful = False, None
+        self._stale = False
         if before != fresh:
             self._ledger.unsettle()
             for node in set(filter(None, before)) - set(filter(None, fresh)):

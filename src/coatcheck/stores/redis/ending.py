@@ -57,13 +57,15 @@ async def raise_epoch(engine: Engine, now: Millis) -> int:
     anybody been told that they would.
     """
     first, *others = engine.keys.partitions()
-    call = engine.call_in(scripts.RAISE_ALL, first, now, -1)
+
+    def raised(own: str, value: int) -> Call:
+        # Done again, it raises to the same value, and refuses nobody whom it has not refused before.
+        return replace(engine.call_in(scripts.RAISE_ALL, own, now, value), rank=value)
 
     def kept(answer: Any) -> Call:
-        # Done again, it raises to the same value, and refuses nobody whom it has not refused before.
-        return engine.call_in(scripts.RAISE_ALL, first, now, int(answer))
+        return raised(first, int(answer))
 
-    call = replace(call, kept=kept)
+    call = replace(engine.call_in(scripts.RAISE_ALL, first, now, -1), kept=kept)
     fault: Unacknowledged | None = None
     try:
         value = int(await engine.link.run(call, confirm=True))
@@ -71,8 +73,7 @@ async def raise_epoch(engine: Engine, now: Millis) -> int:
         fault, value = first_fault, int(first_fault.answers[0])
     try:
         if others:
-            calls = [engine.call_in(scripts.RAISE_ALL, own, now, value) for own in others]
-            await engine.link.run_many(calls, confirm=True)
+            await engine.link.run_many([raised(own, value) for own in others], confirm=True)
     except Unacknowledged as later_fault:
         fault = later_fault
     if fault is not None:

@@ -2,7 +2,9 @@
 
 Three outcomes matter to a caller. `Unreached`: nothing was sent, so asking again is safe. `Lost`: it was sent and no
 answer came, so what was asked may have happened. An error the server answers with was refused before it ran, because
-every script begins with ``#!lua`` and is checked as a whole; whether it may pass by itself is `Meaning`.
+every script begins with ``#!lua`` and is checked as a whole; whether it may pass by itself is `Meaning`. Two errors
+come from the middle of a script, which may have written before: a key that is on its way to another node (``"MOVING"``
+here), and a command or key that an access list forbids to scripts (``"ACL"``).
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ _WORDS: Final = {
     "NOAUTH": "asks for a password",
     "WRONGPASS": "refuses the user or the password",
     "NOPERM": "does not permit this user what the store needs (ACL)",
-    "ACL": "does not permit this user what the store needs (ACL)",
+    "ACL": "does not permit this user what the store needs (ACL); whether it did what was asked is unknown",
     "MOVING": "is moving keys that belong together to another node; whether it did what was asked is unknown",
     "NOSCRIPT": "forgets scripts at once",
 }

@@ -9,6 +9,7 @@ With the prefix ``coatcheck``, the tenant ``T`` and an id of the region ``0`` wi
 ``coatcheck:T:u:{abc}U``   ids of the sessions of the user ``U`` that have not ended, one after another
 ``coatcheck:T:e:{abc}U``   ids of the user's tombstones, by when they ended
 ``coatcheck:T:v:{abc}U``   the user's epoch and when it was raised
+``coatcheck:T:r:{abc}U``   the epoch at which the user's roles were last set
 ``coatcheck:T:l:name``  a lease
 ``coatcheck:T:g:{own}``    the store-wide epoch
 ``coatcheck:T:n:{own}``    the epochs under which sessions live were created
@@ -40,9 +41,16 @@ _ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase + string.digi
 _ESCAPED: Final = str.maketrans({"%": "%25", ":": "%3A", "{": "%7B", "}": "%7D"})
 
 
-def slot_of(tag: str) -> int:
+def hash_tag(key: bytes) -> bytes:
+    """Return the part of *key* that decides its slot."""
+    start = key.find(b"{")
+    end = key.find(b"}", start + 1)
+    return key[start + 1 : end] if start >= 0 and end > start + 1 else key
+
+
+def slot_of(tag: str | bytes) -> int:
     """Return the slot of a hash tag, as Redis Cluster computes it (CRC16, XMODEM)."""
-    return crc_hqx(tag.encode(), 0) % SLOTS
+    return crc_hqx(tag.encode() if isinstance(tag, str) else tag, 0) % SLOTS
 
 
 @cache
@@ -88,6 +96,10 @@ class Keys:
     def epoch(self, tag: str, user_id: str) -> bytes:
         """Name a user's epoch."""
         return f"{self.prefix}v:{{{tag}}}{user_id}".encode()
+
+    def roles(self, tag: str, user_id: str) -> bytes:
+        """Name the epoch at which a user's roles were last set."""
+        return f"{self.prefix}r:{{{tag}}}{user_id}".encode()
 
     def everybody(self, own: str) -> bytes:
         """Name the store-wide epoch of the partition *own*."""

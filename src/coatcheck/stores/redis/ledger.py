@@ -55,6 +55,9 @@ class Look(Struct, frozen=True):
 class Ledger:
     """The deaths of the last ten minutes.
 
+    Of calls with a rank it holds the highest for each of their keys, in a room of its own: raising an epoch in every
+    slot of a Cluster again and again pushes no death out.
+
     Threads may share it without a lock (a lock does not survive ``fork()``): each step below is one of the
     interpreter's, and their order is what counts. A call is noted before its noter looks whether a server was looked
     at meanwhile; a look is announced before anybody looks whether a call was noted meanwhile. So one of the two sees
@@ -70,6 +73,7 @@ class Ledger:
         self._clock, self._most = clock, most
         self._entries: deque[Entry] = deque()
         self._lasting: dict[tuple[bytes, ...], Entry] = {}
+        self._ranked: dict[tuple[bytes, ...], dict[int, Entry]] = {}
         self._settled: dict[Identity, int] = {}
         self._numbers = itertools.count(1)
         self._version = self._noted = self._looked = 0
@@ -78,8 +82,8 @@ class Ledger:
         self.replayed = 0
 
     def __len__(self) -> int:
-        """Return how many calls are remembered."""
-        return len(self._entries)
+        """Return how many calls are remembered, without those that last."""
+        return len(self._entries) + sum(len(ranks) for ranks in list(self._ranked.values()))
 
     def begin(self) -> int:
         """Return what `note` wants to know of the moment before a call was sent."""
@@ -92,6 +96,8 @@ class Ledger:
             entry = Entry(call.replayed(), done_by, now)
             if call.lasting:
                 self._lasting[call.keys] = entry
+            elif call.rank is not None:
+                self._rank(call.rank, entry)
             else:
                 self._entries.append(entry)
         self._noted = next(self._numbers)
@@ -110,7 +116,7 @@ class Ledger:
         """Return what *server* has not done and that *concerns* it, oldest first."""
         self._forget(self._clock())
         version, noted = self._version, self._noted
-        known = [*list(self._lasting.values()), *list(self._entries)]
+        known = [*list(self._lasting.values()), *self._highest(), *list(self._entries)]
         due = [entry for entry in known if entry.done_by != server and concerns(entry.call)]
         return Look(due, version, noted)
 
@@ -146,17 +152,42 @@ class Ledger:
         """Forget one that no server will ever do."""
         if entry.call.lasting:
             self._lasting.pop(entry.call.keys, None)
+        if entry.call.rank is not None:
+            self._ranked.get(entry.call.keys, {}).pop(entry.call.rank, None)
         with contextlib.suppress(ValueError):  # it grew too old meanwhile
             self._entries.remove(entry)
 
+    def _rank(self, rank: int, entry: Entry) -> None:
+        """Keep one with a rank and let go of lower ones; whoever does the same meanwhile, the highest stays."""
+        ranks = self._ranked.setdefault(entry.call.keys, {})
+        ranks[rank] = entry
+        for lower in sorted(ranks)[:-1]:
+            ranks.pop(lower, None)
+
+    def _highest(self) -> list[Entry]:
+        """Return those with a rank that are not too old."""
+        now = self._clock()
+        entries = [entry for ranks in list(self._ranked.values()) for entry in list(ranks.values())]
+        for entry in entries:
+            if entry.at <= now - KEEP:
+                self.drop(entry)
+        return [entry for entry in entries if entry.at > now - KEEP]
+
     def _forget(self, now: float) -> None:
-        """Let go of what is too old, and of the oldest beyond the bound."""
+        """Let go of what is too old, and of the oldest beyond the bound.
+
+        Each is taken out by itself and not by its place: another thread may have taken it out since it was looked at.
+        """
         entries = self._entries
-        with contextlib.suppress(IndexError):  # another thread was faster
-            while entries and entries[0].at <= now - KEEP:
-                entries.popleft()
-            while len(entries) > self._most:
-                entries.popleft()
+        while entries:
+            try:
+                oldest = entries[0]
+                if oldest.at > now - KEEP and len(entries) <= self._most:
+                    return
+                entries.remove(oldest)
+            except (IndexError, ValueError):
+                continue  # another thread was faster
+            if oldest.at > now - KEEP:
                 self._warn(now)
 
     def _warn(self, now: float) -> None:

@@ -13,13 +13,14 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from coatcheck.discreet import Discreet
 from coatcheck.errors import Unconfirmed
 
 Arg: TypeAlias = "bytes | int | str"
 """What a script may be given."""
 
 
-class Script(Struct, frozen=True):
+class Script(Discreet, frozen=True):
     """A Lua script that a server keeps by its digest.
 
     Attributes:
@@ -50,7 +51,9 @@ class Call(Struct, frozen=True):
         keys: the keys it touches, all in one slot.
         args: its arguments.
         replay_args: what to give it instead when the ledger runs it again at a later time; ``None`` for the same.
-        kept: given the answer, the call that the ledger keeps in its place; where no answer came it keeps this one.
+        kept: given the answer, the call that the ledger keeps in its place, ``None`` for none because nothing was done.
+        owed: whether the ledger keeps it also where no answer came, so that whichever server answers next does it.
+        rank: of calls with a rank and the same keys the ledger keeps the one of the highest, which does what they did.
         lasting: the ledger keeps it for as long as the process lives, the last one for each of its keys. It answers
             what it finds, or else writes its one argument: so the answer is its argument from then on.
         repeated: is given the answer when the ledger has run it again.
@@ -61,7 +64,9 @@ class Call(Struct, frozen=True):
     keys: tuple[bytes, ...]
     args: tuple[Arg, ...] = ()
     replay_args: tuple[Arg, ...] | None = None
-    kept: Callable[[Any], Call] | None = None
+    kept: Callable[[Any], Call | None] | None = None
+    owed: bool = True
+    rank: int | None = None
     lasting: bool = False
     repeated: Callable[[Any], None] | None = None
     deaths: Callable[[Any], Sequence[Call]] | None = None
@@ -70,12 +75,16 @@ class Call(Struct, frozen=True):
         """Show the script, never the arguments: digests may be among them."""
         return f"Call({self.script.name})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Show the same where Rich prints it."""
+        return [("script", self.script.name)]
+
     def replayed(self) -> Call:
         """Return the call as the ledger runs it again."""
         return self if self.replay_args is None else replace(self, args=self.replay_args)
 
-    def answered(self, answer: Any) -> Call:
-        """Return the call that the ledger keeps when the server has given *answer*."""
+    def answered(self, answer: Any) -> Call | None:
+        """Return the call that the ledger keeps when the server has given *answer*; ``None`` for none."""
         return self if self.kept is None else self.kept(answer)
 
 

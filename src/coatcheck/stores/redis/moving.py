@@ -6,12 +6,13 @@
 4. *settled*: the new one gets what the old one held when it was taken, and its own deadlines.
 
 A client that dies between any two of them leaves both for a minute at most, or the new one alone for as long: nobody
-holds its ticket yet, so it must not live. The data is in one of them at any moment until then.
+holds its ticket yet, so it must not live. Before the third step the old one has the data; after it the new one has it,
+and when its minute is over, nobody.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -73,8 +74,14 @@ class Move:
         call = self._engine.end(
             self._replacing.id, "superseded", self._terms.now, generation=self._replacing.generation
         )
-        # Remembered and not waited for, as what a sign-in in one step replaces.
-        call = replace(call, deaths=lambda answer: [] if answer is None else [replace(call, deaths=None)])
+        # Remembered and not waited for, as what a sign-in in one step replaces; and without the generation, for whoever
+        # loses this may lose the change of privilege before it too, and the session would live.
+        again = self._engine.end(self._replacing.id, "superseded", self._terms.now)
+
+        def deaths(answer: Any) -> list[Call]:
+            return [] if answer is None else [again]
+
+        call = replace(call, deaths=deaths)
         answer = await self._engine.link.run(call)
         if answer is None:
             return

@@ -62,13 +62,18 @@ class Node:
         """Connect to nothing yet."""
         self.at, self.where = at, where(*at)
         self._pool: Pool = world.pool(address, at)
+        self._door, self._timeout = world.door(), address.options.timeout / 1000
         self._ledger, self._owns = ledger, owns
         self._primary_only = primary_only
 
     async def ask(
-        self, commands: Sequence[Command], *, wait: float = 0.0, plain: bool = False
+        self, commands: Sequence[Command], *, wait: float = 0.0, plain: bool = False, deadline: float | None = None
     ) -> tuple[list[Any], Identity]:
         """Return the answers and the server that gave them.
+
+        A free connection, connecting, who the server is and its answers: all of it has until *deadline*, which is the
+        timeout from now if it is not given. Two things come on top: *wait* seconds, for a command that waits on
+        purpose, and what it takes to bring the server up to date.
 
         *plain* questions are about the server, not about sessions: any server in any state may answer them.
 
@@ -78,10 +83,13 @@ class Node:
             Transient: the server is not ready; nothing of it was sent.
             ConfigurationError: wrong password, certificate or database.
         """
-        wire = await self._pool.take()
+        deadline = time.monotonic() + self._timeout if deadline is None else deadline
+        wire = await self._pool.take(deadline)
         try:
-            identity = await self._ready(wire, plain=plain)
-            return await wire.ask(commands, wait=wait), identity
+            identity = await self._met(wire, deadline)
+            if not plain:
+                deadline += await self._caught_up(wire, identity)
+            return await wire.ask(commands, deadline, wait=wait), identity
         except BaseException:
             if not isinstance(wire.identity, Identity):
                 wire.drop()
@@ -93,29 +101,33 @@ class Node:
         """Let go of the connections, so that the next question opens a new one."""
         await self._pool.clear()
 
-    async def _ready(self, wire: Wire, *, plain: bool) -> Identity:
-        """Connect if need be, learn which server this is, and bring it up to date."""
+    async def _met(self, wire: Wire, deadline: float) -> Identity:
+        """Connect if need be, and learn which server this is."""
         if not wire.connected:
-            await wire.connect()
+            await wire.connect(deadline)
         identity = wire.identity
         if identity is None or time.monotonic() - wire.greeted_at > STALE:
-            identity = wire.identity = await self._greet(wire)
+            identity = wire.identity = await self._greet(wire, deadline)
             wire.greeted_at = time.monotonic()
-        if plain:
-            return identity
+        return identity
+
+    async def _caught_up(self, wire: Wire, identity: Identity) -> float:
+        """Refuse a replica, bring the server up to date, and return how many seconds that took."""
         if self._primary_only and not identity.primary:
             wire.identity = None  # so that it is asked again: it may have been promoted since
             raise Transient(ReadOnlyError("READONLY"))
-        if not self._ledger.settled(identity):
-            async with self._pool.turn():
-                if not self._ledger.settled(identity):
-                    await self._replay(wire, identity)
-        return identity
+        if self._ledger.settled(identity):
+            return 0.0
+        began = time.monotonic()
+        async with self._door.turn(began + self._timeout, f"Redis at {self.where} is still being brought up to date"):
+            if not self._ledger.settled(identity):
+                await self._replay(wire, identity)
+        return time.monotonic() - began
 
-    async def _greet(self, wire: Wire) -> Identity:
+    async def _greet(self, wire: Wire, deadline: float) -> Identity:
         """Ask which server this is; one that must not say counts as another for each connection."""
         try:
-            answers = await wire.ask([("INFO", "server"), ("INFO", "replication")])
+            answers = await wire.ask([("INFO", "server"), ("INFO", "replication")], deadline)
         except Lost as error:
             raise Unreached(str(error).partition(";")[0]) from None
         told: dict[str, str] = {}
@@ -150,7 +162,7 @@ class Node:
         loads = len(commands)
         commands += [evalsha(entry.call) for entry in due]
         try:
-            answers = (await wire.ask(commands))[loads:]
+            answers = (await wire.ask(commands, time.monotonic() + self._timeout))[loads:]
         except Lost as error:
             raise Unreached(str(error).partition(";")[0]) from None
         told = list(zip(due, answers, strict=True))

@@ -12,6 +12,8 @@ from msgspec import Struct
 from coatcheck.durations import to_millis
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}(?::[A-Za-z0-9_.-]{1,32})*", re.ASCII)
+_NAME: Final = re.compile(r"[a-z_]+", re.ASCII)
+"""What may be repeated: it looks like an option's name, and less like a piece of a password."""
 _WORDS: Final = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
@@ -20,7 +22,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     Attributes:
         prefix: what every key begins with.
-        timeout: milliseconds to connect, and milliseconds to answer.
+        timeout: milliseconds for a free connection, connecting and the answer together.
         pool: the most connections to one server, in one process.
         confirm: replicas that acknowledge a revocation before it is answered.
         confirm_timeout: milliseconds that they have for it.
@@ -53,6 +55,10 @@ class Options(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Show what no password is part of."""
         return f"Options(prefix={self.prefix!r}, timeout={self.timeout}, confirm={self.confirm})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Show the same where Rich prints it: what msgspec would give it has the sentinels' password."""
+        return [("prefix", self.prefix), ("timeout", self.timeout), ("confirm", self.confirm)]
 
 
 def _count(least: int, most: int) -> Callable[[str], int]:
@@ -121,10 +127,11 @@ def read_options(pairs: list[tuple[str, str]], *, tls: bool) -> tuple[Options, l
     """Return the options and every fault found in *pairs*; a fault names the option, never its text."""
     faults: list[str] = []
     values: dict[str, Any] = {"tls": tls}
-    for name, text in pairs:
+    for place, (name, text) in enumerate(pairs, start=1):
         read = TABLE.get(name)
         if read is None:
-            faults.append(f"there is no option {name!r}; there are {', '.join(TABLE)}")
+            called = f"option {name!r}" if _NAME.fullmatch(name) else f"such option as number {place}"
+            faults.append(f"there is no {called}; there are {', '.join(TABLE)}")
             continue
         if name in values and name != "tls":
             faults.append(f"the option {name} is given twice; give it once")

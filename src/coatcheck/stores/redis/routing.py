@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.redis.address import Address, HostPort
 from coatcheck.stores.redis.ledger import Ledger
 from coatcheck.stores.redis.link import Call
 from coatcheck.stores.redis.node import Node, is_fault
-from coatcheck.stores.redis.wire import World
+from coatcheck.stores.redis.once import Once, half_way, in_turn
+from coatcheck.stores.redis.wire import Command, World
+
+Finder: TypeAlias = Callable[[bytes | None], Node]
 
 
 class Routing(Protocol):
@@ -25,16 +29,19 @@ class Routing(Protocol):
         """Whether another server may soon take over, so that it is worth asking again."""
         ...
 
-    async def find(self, key: bytes | None) -> Node:
-        """Return the primary that has *key*; any primary for ``None``.
+    async def look(self, deadline: float) -> Finder:
+        """Return what tells the primary of a key, and any primary for ``None``.
+
+        If that is in doubt, look first who serves. However many ask, one looks, and it takes no longer than half of
+        the time until *deadline*. The finder raises `StoreUnavailable` for a key that no server has at the moment.
 
         Raises:
-            StoreUnavailable: there is none at the moment.
+            StoreUnavailable: nobody says who serves, so it is of no use to ask for another key.
         """
         ...
 
-    async def primaries(self) -> list[Node]:
-        """Return every primary."""
+    async def primaries(self, deadline: float) -> list[Node]:
+        """Return every primary; see `look`."""
         ...
 
     async def doubt(self, node: Node) -> None:
@@ -64,11 +71,11 @@ class OneServer:
         """Connect to nothing yet."""
         self._node = Node(world, address, address.hosts[0], ledger, _all, primary_only=True)
 
-    async def find(self, key: bytes | None) -> Node:  # noqa: ARG002 - every key is there
-        """Return the server."""
-        return self._node
+    async def look(self, deadline: float) -> Finder:  # noqa: ARG002 - it is known
+        """Return the server for every key."""
+        return lambda _key: self._node
 
-    async def primaries(self) -> list[Node]:
+    async def primaries(self, deadline: float) -> list[Node]:  # noqa: ARG002 - it is known
         """Return the server."""
         return [self._node]
 
@@ -102,22 +109,32 @@ class Sentinels:
         self._sentinels = [Node(world, there, at, Ledger(), _all, primary_only=False) for at in address.hosts]
         self._nodes: dict[HostPort, Node] = {}
         self._primary: Node | None = None
+        self._once = Once(world, f"the sentinels of {address.text} are still being asked")
 
-    async def find(self, key: bytes | None) -> Node:  # noqa: ARG002 - the primary has every key
-        """Return the primary.
+    async def look(self, deadline: float) -> Finder:
+        """Return the primary for every key.
 
         Raises:
             StoreUnavailable: no sentinel answers, or none knows a primary.
             ConfigurationError: the sentinels know no such service, or refuse the password.
         """
-        primary = self._primary
-        if primary is None:
-            primary = self._primary = self._node(await self._ask_sentinels())
-        return primary
 
-    async def primaries(self) -> list[Node]:
+        async def ask() -> None:
+            self._primary = self._node(await self._ask_sentinels(half_way(deadline)))
+
+        await self._once.do(lambda: self._primary is None, ask, deadline)
+        primary = self._primary
+
+        def find(_key: bytes | None) -> Node:
+            if primary is None:  # another thread has just come to doubt it
+                raise StoreUnavailable(f"the primary of {self._address.text} does not answer")
+            return primary
+
+        return find
+
+    async def primaries(self, deadline: float) -> list[Node]:
         """Return the primary."""
-        return [await self.find(None)]
+        return [(await self.look(deadline))(None)]
 
     async def doubt(self, node: Node) -> None:
         """Ask the sentinels again before the next question."""
@@ -145,15 +162,15 @@ class Sentinels:
             self._nodes[at] = Node(self._world, self._address, at, self._ledger, _all, primary_only=True)
         return self._nodes[at]
 
-    async def _ask_sentinels(self) -> HostPort:
+    async def _ask_sentinels(self, deadline: float) -> HostPort:
         """Return where the primary is, by the first sentinel that knows; it is asked first the next time."""
         unknown = 0
-        for sentinel in list(self._sentinels):
+        question: Command = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)
+        for sentinel, until in in_turn(tuple(self._sentinels), deadline):
             try:
-                (answer,), _ = await sentinel.ask(
-                    [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.service)], plain=True
-                )
+                (answer,), _ = await sentinel.ask([question], plain=True, deadline=until)
             except StoreUnavailable:
+                self._sentinels.sort(key=lambda other: other is sentinel)  # asked last the next time
                 continue
             if answer is None:
                 unknown += 1
@@ -172,7 +189,7 @@ def _all(_node: Node, _call: Call) -> bool:
 
 def _sentinel_address(address: Address) -> Address:
     """Return how to sign in at the sentinels."""
-    options: Any = address.options
+    options = address.options
     return Address(
         kind="single",
         hosts=address.hosts,

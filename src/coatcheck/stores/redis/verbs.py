@@ -10,7 +10,19 @@ from coatcheck.stores.contract import Capability, Traits
 from coatcheck.stores.redis import changing, creating, ending, listing, sweeping
 from coatcheck.stores.redis.engine import Engine
 from coatcheck.stores.redis.link import Link
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
+from coatcheck.verbs import (
+    Buried,
+    Change,
+    Created,
+    Limit,
+    NotCreated,
+    Page,
+    Refusal,
+    Replacing,
+    Rotation,
+    Seen,
+    TooLarge,
+)
 
 _ALWAYS: Final = frozenset({Capability.LIST, Capability.SWEEP, Capability.SIDE, Capability.LEASE})
 
@@ -153,7 +165,11 @@ class RedisStore:
         return await ending.end_user(self._engine, user_id, reason=reason, now=now, keep=keep)
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
-        """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
+        """Give every session of a user that has not ended these roles and raise the user's epoch; answers the ids.
+
+        Raises:
+            UnreadableRecord: a newer release wrote one of them, and it keeps its roles; all the others have the new.
+        """
         return await changing.set_roles(self._engine, user_id, roles, now)
 
     async def raise_epoch(self, *, now: Millis) -> int:
@@ -184,7 +200,7 @@ class RedisStore:
         """Return how many live sessions there are."""
         return await listing.count(self._engine, now)
 
-    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> Buried:
         """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
         return await sweeping.sweep(
             self._engine, now=now, limit=limit, forget_before=forget_before, max_ended=max_ended

@@ -25,10 +25,11 @@ async def share(
 ) -> tuple[Tombstone, ...]:
     """Ask each partition how much it has to do, and let them do up to *limit* together.
 
-    *count* answers numbers, the first of which is what there is to do; all that were asked for are *noted*. *act*
-    answers ids and tombstones in turn. Begins where the last walk stopped for its limit, so that
-    no partition waits behind another for ever, and comes to an end after every partition was asked. An empty answer
-    means that none had anything to do.
+    *count* answers numbers, the first of which is what there may be to do; all that were asked for are *noted*. *act*
+    answers ids and tombstones in turn, and one thing more if it has not looked at all that it was asked for.
+
+    Begins where the last walk stopped for its limit, so that no partition waits behind another for ever. What a
+    partition was given and did not need goes to others, so fewer than *limit* means that there is nothing left to do.
     """
     own = engine.keys.partitions()
     start = engine.walked_to
@@ -38,17 +39,21 @@ async def share(
     for at in range(0, len(order), STEP):
         step = order[at : at + STEP]
         engine.walked_to = (start + at) % len(own)
-        counts: list[list[int]] = await engine.link.run_many([count(each) for each in step])
-        if noted is not None:
-            noted.update(zip(step, counts, strict=True))
-        shares = _shares(step, [numbers[0] for numbers in counts], limit - len(ended))
-        calls = [act(each, most) for each, most in shares]
-        try:
-            answers = await engine.link.run_many(calls, confirm=confirm) if calls else []
-        except Unacknowledged as unconfirmed:
-            fault, answers = unconfirmed, list(unconfirmed.answers)
-        for rows in answers:
-            ended += engine.tombstones(rows)
+        left = True
+        while left and len(ended) < limit:
+            counts: list[list[int]] = await engine.link.run_many([count(each) for each in step])
+            if noted is not None:
+                noted.update({each: numbers for each, numbers in zip(step, counts, strict=True) if each not in noted})
+            shares = _shares(step, [numbers[0] for numbers in counts], limit - len(ended))
+            calls = [act(each, most) for each, most in shares]
+            try:
+                answers = await engine.link.run_many(calls, confirm=confirm) if calls else []
+            except Unacknowledged as unconfirmed:
+                fault, answers = unconfirmed, list(unconfirmed.answers)
+            for rows in answers:
+                ended += engine.tombstones(rows)
+            dealt = sum(most for _, most in shares)
+            left = dealt < sum(numbers[0] for numbers in counts) or any(len(rows) % 2 for rows in answers)
         if len(ended) >= limit:
             break
     if fault is not None:

@@ -42,8 +42,8 @@ class Wire(Protocol):
         """Whether it is open, and was not found closed by the server."""
         ...
 
-    async def connect(self) -> None:
-        """Connect, encrypt, sign in and choose the database.
+    async def connect(self, deadline: float) -> None:
+        """Connect, encrypt, sign in and choose the database before *deadline*, a moment of `time.monotonic`.
 
         Raises:
             Unreached: nobody answered in time.
@@ -51,10 +51,12 @@ class Wire(Protocol):
         """
         ...
 
-    async def ask(self, commands: Sequence[Command], *, wait: float = 0.0) -> list[Any]:
+    async def ask(self, commands: Sequence[Command], deadline: float, *, wait: float = 0.0) -> list[Any]:
         """Send *commands* together and return their answers; an error the server answered with is one of them.
 
-        *wait* seconds are added to the timeout, for a command that waits on purpose.
+        *wait* seconds are added to *deadline*, for a command that waits on purpose. Whatever else comes in between (a
+        cancellation, a signal, an exception of somebody else's timer), the connection is closed: answers that are
+        still to come are nobody's.
 
         Raises:
             Lost: the connection broke, or the answers did not come in time.
@@ -69,11 +71,11 @@ class Wire(Protocol):
 class Pool(Protocol):
     """The connections of this process to one server, bounded in number."""
 
-    async def take(self) -> Wire:
+    async def take(self, deadline: float) -> Wire:
         """Return a connection that nobody else has; it may not be connected yet.
 
         Raises:
-            Crowded: all are in use, and none came back within the timeout.
+            Crowded: all are in use, and none came back before *deadline*.
         """
         ...
 
@@ -85,11 +87,15 @@ class Pool(Protocol):
         """Close those that nobody uses; the others when they come back."""
         ...
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Let one caller in at a time, for what must be done once for a server.
+
+class Door(Protocol):
+    """Lets one caller of a process or an event loop in at a time, for what one does for all."""
+
+    def turn(self, deadline: float, busy: str) -> AbstractAsyncContextManager[None]:
+        """Return the wait for one's turn.
 
         Raises:
-            Crowded: it took longer than the timeout.
+            Crowded: it lasted until *deadline*; its text is *busy*.
         """
         ...
 
@@ -104,6 +110,10 @@ class World(Protocol):
 
     def pool(self, address: Address, at: HostPort) -> Pool:
         """Return a new pool of connections to the server *at*."""
+        ...
+
+    def door(self) -> Door:
+        """Return a new door."""
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -135,6 +145,6 @@ def arguments(address: Address, at: HostPort) -> dict[str, Any]:
     return given
 
 
-def crowded(at: HostPort, size: int, timeout: float) -> str:
+def crowded(at: HostPort, size: int) -> str:
     """Say that a pool had no connection to give."""
-    return f"all {size} connections to Redis at {where(*at)} were in use for {timeout * 1000:.0f} ms; raise pool="
+    return f"all {size} connections to Redis at {where(*at)} were in use for too long; raise pool="

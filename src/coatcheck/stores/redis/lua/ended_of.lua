@@ -6,6 +6,6 @@ local ids = redis.call('ZRANGE', user_key('e', ARGV[4], ARGV[5]), 0, last < 0 an
 for _, id in ipairs(ids) do
     local s, raw = load(id)
     answer[#answer + 1] = id
-    answer[#answer + 1] = s and s.user == ARGV[5] and raw
+    answer[#answer + 1] = s and s.user == ARGV[5] and raw or false
 end
 return answer

@@ -17,12 +17,17 @@ local function raise_epoch(key, now, keep_days)
     return value
 end
 
--- Raise a user's epoch, also again on a server that may have lost it: where it is not yet what was answered then, or,
--- where no answer came (0), was not raised since the caller's time. Answers it, and whether it was raised now.
+-- Raise a user's epoch, also again on a server that may have lost it. `answered` is nil the first time. Where it is what
+-- was answered then, the epoch becomes that at least and never the clock's: a later raise that was lost too would look
+-- as if it had been done. Where no answer came (0), it is raised if it was not since the caller's time. Answers it.
 local function raise_again(key, now, answered)
     local value, moment = read_epoch(key)
-    if answered and value >= answered and (answered > 0 or moment >= now) then
-        return value, false
+    if not answered or (answered == 0 and moment < now) then
+        return raise_epoch(key, now, 30)
     end
-    return raise_epoch(key, now, 30), true
+    if value < answered then
+        value, moment = answered, math.max(moment, math.min(answered, math.max(now, clock())))
+        redis.call('SET', key, string.format('%.0f %.0f', value, moment), 'PXAT', math.max(moment, clock()) + 30 * DAY)
+    end
+    return value
 end
