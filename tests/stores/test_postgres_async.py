@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from coatcheck.errors import StoreUnavailable, WrongEventLoop
+from coatcheck.errors import WrongEventLoop
 from coatcheck.model import Found, Record
-from coatcheck.stores.postgres import AsyncPostgresStore
-from coatcheck.stores.postgres.looking_up import TOGETHER, LookUps
+from coatcheck.stores.postgres import asynchronous
 from coatcheck.testing._make import NOW, Maker, put
 from coatcheck.verbs import Created
 from tests.servers.postgres import PostgresServer
-from tests.stores._postgres import Place
+from tests.servers.process import wait_for
+from tests.stores._postgres import Place, waiting
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def place(postgres15: PostgresServer) -> Place:
 def test_look_ups_of_one_tick_share_a_round_trip(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """64 requests at once are one statement, and each has its own answer, in its own order (the design's speed)."""
     asked: list[int] = []
-    ask = AsyncPostgresStore.ask_many
+    ask = asynchronous._Home.ask_many
 
-    async def counted(store: AsyncPostgresStore, ids: Sequence[str]) -> dict[str, Found]:
+    async def counted(home: asynchronous._Home, ids: Sequence[str]) -> dict[str, Found]:
         asked.append(len(ids))
-        return await ask(store, ids)
+        return await ask(home, ids)
 
-    monkeypatch.setattr(AsyncPostgresStore, "ask_many", counted)
+    monkeypatch.setattr(asynchronous._Home, "ask_many", counted)
 
     async def story() -> None:
         store = place.asynchronous()
@@ -51,28 +51,6 @@ def test_look_ups_of_one_tick_share_a_round_trip(place: Place, monkeypatch: pyte
         assert await store.find([records[0].id]) == [records[0]]
         assert asked == [126, 1]
         await store.close()
-
-    asyncio.run(story())
-
-
-def test_a_batch_is_bounded_and_its_failure_reaches_everybody() -> None:
-    """Those beyond the bound wait for the next one; of an outage each caller has an error of their own."""
-    asked: list[int] = []
-
-    async def ask(ids: Sequence[str]) -> dict[str, Found]:
-        asked.append(len(ids))
-        if len(asked) == 2:
-            raise StoreUnavailable("gone")
-        return {}
-
-    async def story() -> None:
-        look_ups = LookUps(ask)
-        waits = [look_ups.find([f"{number}-{count}" for count in range(100)]) for number in range(7)]
-        answers = await asyncio.gather(*waits, return_exceptions=True)
-        failed = [answer for answer in answers if isinstance(answer, StoreUnavailable)]
-        assert asked == [TOGETHER, 200]
-        assert len({id(error) for error in failed}) == 2
-        assert answers[:5] == [[None] * 100] * 5
 
     asyncio.run(story())
 
@@ -123,3 +101,26 @@ def test_the_first_event_loop_owns_the_store(place: Place) -> None:
     asyncio.run(story())
     asyncio.run(use())
     asyncio.run(store.close())
+
+
+def test_a_look_up_that_waits_while_the_store_is_closed_reopens_nothing(place: Place) -> None:
+    """It is answered, on a connection that is closed behind it; the store stays closed until it is used again."""
+    place.url += "&application_name=late"
+
+    async def story() -> None:
+        store = place.asynchronous()
+        await store.open()
+        lock = place.server.connect(autocommit=False)
+        lock.execute(b"LOCK TABLE asynchronous.coatcheck_sessions")
+        looks = [asyncio.ensure_future(store.find(["0" + "A" * 25]))]
+        await asyncio.to_thread(wait_for, lambda: waiting(place, "coatcheck_sessions"), what="the look-up to wait")
+        looks.append(asyncio.ensure_future(store.find(["0" + "B" * 25])))
+        await asyncio.sleep(0)
+        await store.close()
+        lock.close()
+        assert await asyncio.gather(*looks) == [[None], [None]]
+        assert store._home is None
+        left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'late'"
+        await asyncio.to_thread(wait_for, lambda: place.execute(left) == [(0,)], what="every connection to be closed")
+
+    asyncio.run(story())

@@ -13,7 +13,7 @@ import pytest
 from coatcheck.errors import StoreUnavailable
 from coatcheck.runtime import finish
 from coatcheck.stores.postgres import PostgresStore, blocking, connecting
-from coatcheck.stores.postgres.async_pool import AsyncPool
+from coatcheck.stores.postgres.async_pool import AsyncPool, BoundedAsyncConnection
 from coatcheck.stores.postgres.options import read_url
 from coatcheck.testing._make import NOW
 from tests.servers.pgbouncer import PgBouncer
@@ -178,6 +178,67 @@ def test_a_server_that_hangs_takes_its_idle_connections_along(place: Place) -> N
     finish(store.close())
 
 
+def test_a_connection_in_use_is_dropped_when_it_is_given_back(place: Place) -> None:
+    """Bad day: the primary moved while a verb was under way on the old one; nobody is given that connection again."""
+    store = place.blocking()
+    finish(store.open())
+    pool = store._pool
+    used = pool._take()
+    pool.drop()
+    pool._give(used)
+    assert used.closed
+    finish(store.close())
+
+    async def story() -> None:
+        other = place.asynchronous()
+        await other.open()
+        pool = other._here().pool
+        used = await pool._take()
+        with closing(place.server.connect(autocommit=False)) as lock:
+            lock.execute(b"LOCK TABLE bounds.coatcheck_sessions")
+            looking = asyncio.ensure_future(other.find([NOBODY]))
+            await asyncio.to_thread(wait_for, lambda: waiting(place, "coatcheck_sessions"), what="the look-up to wait")
+            pool.drop()
+        assert await looking == [None]
+        assert pool._aside is None
+        pool._give(used)
+        assert used.closed
+        await other.close()
+
+    asyncio.run(story())
+
+
+def test_connecting_is_bounded_as_a_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad day: names are looked up without a bound, and each address has its own; together they have one."""
+
+    async def hang(**_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        store = place.asynchronous()
+        async with asyncio.timeout(20):
+            with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                await store.clock()
+
+    monkeypatch.setattr(BoundedAsyncConnection, "connect", hang)
+    monkeypatch.setattr(connecting, "longest", lambda _options: 0.05)
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("url", "seconds"),
+    [
+        ("postgresql://h/d", 3 + 2.5),
+        ("postgresql://one,two/d?timeout=4s", 2 * 5 + 4.5),
+        ("postgresql://h/d?connect_timeout=9", 9 + 2.5),
+        ("postgresql://h/d?connect_timeout=0", 130 + 2.5),
+    ],
+)
+def test_the_bound_leaves_time_for_every_host(url: str, seconds: float) -> None:
+    """A host that is dead takes its time and no more, so that the next one is still asked."""
+    assert connecting.longest(read_url(url)) == seconds
+
+
 def test_the_environment_does_not_change_the_store(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """``PGOPTIONS`` counts beside the store's own time limit, and ``PGCLIENTENCODING`` makes no text unspeakable."""
     monkeypatch.setenv("PGOPTIONS", "-c search_path=bounds")
@@ -209,9 +270,10 @@ def test_options_that_a_pooler_came_to_refuse_are_made_up_for(place: Place, pgbo
 def test_the_urls_parameters_come_before_the_stores_own() -> None:
     """What libpq is told unless the URL says otherwise: limits of time, and signs of life for firewalls."""
     mine = connecting.arguments(read_url("postgresql://h/d?timeout=4s"), plain=False)
-    assert (mine["connect_timeout"], mine["keepalives_idle"], mine["options"]) == (5, 60, "-c statement_timeout=4000")
+    assert (mine["connect_timeout"], mine["keepalives_idle"]) == (5, 60)
+    assert mine["options"] == "-c statement_timeout=4000 -c client_min_messages=warning"
     url = "postgresql://h/d?connect_timeout=9&keepalives_idle=7&options=-c%20a.b%3D1&target_session_attrs=any"
     theirs = connecting.arguments(read_url(url), plain=False)
     assert {"connect_timeout", "keepalives_idle"}.isdisjoint(theirs)
-    assert theirs["options"] == "-c a.b=1 -c statement_timeout=2000"
+    assert theirs["options"] == "-c a.b=1 -c statement_timeout=2000 -c client_min_messages=warning"
     assert "target_session_attrs=any" in theirs["conninfo"]

@@ -13,7 +13,7 @@ from coatcheck.model import Device, Found, Record, Tombstone
 from coatcheck.runtime import finish
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing._make import IDLE, MINUTE, NOW, Maker
-from coatcheck.verbs import Change, Created, Grant, Limit, Replacing, Seen
+from coatcheck.verbs import Buried, Change, Created, Grant, Limit, Replacing, Seen
 from tests.servers.postgres import PostgresServer
 from tests.stores._postgres import Place
 
@@ -186,6 +186,8 @@ async def answer(verb: Callable[[Any], Awaitable[object]], store: Any) -> object
     if isinstance(given, Created):
         over = tuple(each for each in given.ended if each.reason in ("idle", "absolute"))
         return given.record, _sorted(over), given.ended[len(over) :]
+    if isinstance(given, Buried):
+        return _sorted(given.ended), given.more
     return _sorted(given)
 
 

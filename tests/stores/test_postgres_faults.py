@@ -127,6 +127,10 @@ def test_an_unreachable_server_is_an_outage() -> None:
         ("postgresql://ann:private@h/d?schema=a'b", "schema="),
         ("postgresql://ann:private@h/d?colour=blue", "cannot be read"),
         ("postgresql://ann:private%zz@h/d", "cannot be read"),
+        ("postgresql://ann:pa?private@h/d", "cannot be read"),
+        ("postgresql://ann:pa?pool=private@h/d", "cannot be read"),
+        ("postgresql://ann:55?sslmode=private@h/d", "cannot be read"),
+        ("postgresql://ann:55?schema=private@h/d", "cannot be read"),
     ],
 )
 def test_a_wrong_url_says_how_to_write_it(url: str, cause: str) -> None:

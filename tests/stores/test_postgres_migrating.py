@@ -16,7 +16,7 @@ from coatcheck.stores.postgres.migrating import Migrated, migrate, script, state
 from coatcheck.stores.postgres.options import read_url
 from coatcheck.stores.postgres.steps import Step, steps
 from coatcheck.testing._make import NOW, Maker, put
-from coatcheck.verbs import Created
+from coatcheck.verbs import Buried, Created
 from tests.conftest import Gap
 from tests.fast.cli.conftest import run
 from tests.servers.postgres import PostgresServer
@@ -115,9 +115,10 @@ def test_a_migration_that_fails_half_way_leaves_nothing(place: Place, monkeypatc
     """A step that fails undoes those before it in the same run, the schema included; the next run begins anew."""
     broken = (*steps()[:-1], Step(STEPS, "broken", "SELECT 1 / 0;"))
     monkeypatch.setattr(migrating, "steps", lambda: broken)
-    with pytest.raises((StoreUnavailable, ValueError)) as caught:
+    with pytest.raises(ConfigurationError, match=f"step {STEPS} failed with PostgreSQL's 22012") as caught:
         migrate(place.owner_url)
     assert "private" not in str(caught.value)
+    assert caught.value.__context__ is None
     monkeypatch.undo()
     assert place.execute("SELECT to_regnamespace('fresh')") == [(None,)]
     assert migrate(place.owner_url) == Migrated(before=0, after=STEPS)
@@ -146,9 +147,21 @@ def test_newer_tables_are_used_only_if_they_allow_it(place: Place) -> None:
     finish(store.close())
     assert migrate(place.owner_url) == Migrated(before=STEPS + 1, after=STEPS + 1)
     place.execute("UPDATE {s}.coatcheck_meta SET value = %s WHERE name = 'oldest_reader'", STEPS + 1)
-    for refused in (lambda: finish(store.open()), lambda: migrate(place.owner_url)):
+    for refused in (lambda: finish(store.open()), lambda: migrate(place.owner_url), lambda: state(place.owner_url)):
         with pytest.raises(ConfigurationError, match="upgrade coatcheck"):
             refused()
+    checked = run("migrate", "--check", "--store", place.owner_url)
+    assert (checked.exit_code, "upgrade coatcheck" in checked.stderr) == (2, True)
+
+
+def test_a_table_in_the_way_is_nothing_to_wait_for(place: Place) -> None:
+    """An application's table of coatcheck's name is a fault of set-up, told at once, however long one would wait."""
+    place.execute("CREATE SCHEMA {s}")
+    place.execute("CREATE TABLE {s}.coatcheck_keys (mine text)")
+    told = run("migrate", "--wait", "5", "--store", place.owner_url)
+    assert told.exit_code == 2
+    assert "step 1 failed with PostgreSQL's 42P07" in told.stderr
+    assert place.execute("SELECT count(*) FROM {s}.coatcheck_keys") == [(0,)]
 
 
 def test_columns_of_a_newer_release_are_kept(place: Place) -> None:
@@ -193,7 +206,7 @@ def test_an_application_needs_few_rights(place: Place) -> None:
         assert finish(store.set_roles("ann", ("admin",), now=NOW)) == (record.id,)
         assert len(finish(store.end_user("ann", reason="revoked", now=NOW))) == 1
         assert finish(store.raise_epoch(now=NOW)) > 0
-        assert finish(store.sweep(now=2 * NOW, limit=5, forget_before=2 * NOW, max_ended=0)) == ()
+        assert finish(store.sweep(now=2 * NOW, limit=5, forget_before=2 * NOW, max_ended=0)) == Buried((), more=False)
         assert finish(store.find([record.id])) == [None]
         place.execute("DROP TABLE {s}.coatcheck_leases")
         place.execute("REVOKE DELETE ON {s}.coatcheck_sessions FROM shop")
@@ -201,8 +214,9 @@ def test_an_application_needs_few_rights(place: Place) -> None:
         with pytest.raises(ConfigurationError, match="GRANT"):
             finish(store.open())
         place.execute("REVOKE ALL ON SCHEMA {s} FROM shop")
-        with pytest.raises(ConfigurationError, match="GRANT"):
-            finish(store.open())
+        for refused in (lambda: finish(store.open()), lambda: state(url)):
+            with pytest.raises(ConfigurationError, match="GRANT"):
+                refused()
         place.execute("DROP SCHEMA {s} CASCADE")
         with pytest.raises(ConfigurationError, match="owns"):
             migrate(url)

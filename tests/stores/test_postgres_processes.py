@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
+from types import SimpleNamespace
+from typing import Any
 
+import psycopg
 import pytest
 
+from coatcheck.stores import _forking
+from coatcheck.stores.postgres import connecting
+from coatcheck.stores.postgres.async_pool import BoundedAsyncConnection
+from coatcheck.stores.postgres.blocking import BoundedConnection
 from tests.servers.postgres import PostgresServer
 from tests.stores._postgres import Place
 
@@ -117,6 +126,51 @@ def test_a_fork_amid_busy_threads(place: Place) -> None:
         print("well")
     """
     assert run(code, place).split() == ["well"]
+
+
+@pytest.fixture
+def gated(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[bool]]:
+    """Give, for whatever makes or closes a connection, whether each call of it was one that a fork waits for."""
+    seen: dict[str, list[bool]] = {"connect": [], "close": [], "async connect": [], "async close": []}
+
+    def watch(owner: Any, name: str, what: str) -> None:
+        original = getattr(owner, name)
+
+        def watched(*args: Any, **given: Any) -> Any:
+            seen[what].append(threading.get_ident() in _forking._gate.inside)
+            return original(*args, **given)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(BoundedConnection, "connect", "connect")
+    watch(psycopg.Connection, "close", "close")
+    watch(BoundedAsyncConnection, "connect", "async connect")
+    watch(psycopg.AsyncConnection, "close", "async close")
+    return seen
+
+
+def test_a_fork_waits_for_whatever_makes_or_closes_a_connection(place: Place, gated: dict[str, list[bool]]) -> None:
+    """The fault is one in a thousand forks, so the gate is looked at: it is entered for each, in both clients."""
+    store, other = place.blocking(), place.asynchronous()
+
+    async def story() -> None:
+        for client in (store, other):
+            await client.open()
+            await client.find(["0" + "A" * 25])
+            await client.close()
+
+    asyncio.run(story())
+    assert {what: set(calls) for what, calls in gated.items()} == {what: {True} for what in gated}
+
+
+def test_a_fork_waits_for_a_connection_that_is_given_up() -> None:
+    """Likewise where a connection is closed in the middle of an operation."""
+    inside: list[bool] = []
+    hung: Any = SimpleNamespace(
+        pgconn=SimpleNamespace(finish=lambda: inside.append(threading.get_ident() in _forking._gate.inside))
+    )
+    connecting.abandon(hung, (number for number in range(3)))
+    assert inside == [True]
 
 
 def test_a_fork_while_connections_are_made(place: Place) -> None:

@@ -15,7 +15,7 @@ from coatcheck.model import RECORD_SCHEMA, Record, Tombstone
 from coatcheck.runtime import finish
 from coatcheck.stores.postgres import PostgresStore, rows, sql, terms
 from coatcheck.testing._make import IDLE, NOW, Maker, active, put
-from coatcheck.verbs import AtLimit, Created, Limit, NotCreated, Refusal
+from coatcheck.verbs import AtLimit, Buried, Created, Limit, NotCreated, Refusal
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import wait_for
 from tests.stores._postgres import Place, waiting
@@ -194,8 +194,10 @@ def test_four_sweepers_end_each_session_once(store: PostgresStore, make: Maker) 
 
     def sweep() -> list[str]:
         swept: list[str] = []
-        while batch := finish(store.sweep(now=NOW + IDLE, limit=7, forget_before=0, max_ended=9999)):
-            swept += [row.id for row in batch]
+        more = True
+        while more:
+            buried = finish(store.sweep(now=NOW + IDLE, limit=7, forget_before=0, max_ended=9999))
+            swept, more = [*swept, *(row.id for row in buried.ended)], buried.more
         return swept
 
     with ThreadPoolExecutor(4) as threads:
@@ -251,9 +253,9 @@ def test_a_sweeper_passes_over_a_renewal_under_way(place: Place, store: Postgres
             **terms.activity(active(NOW + IDLE)),
         }  # fmt: skip
         assert held.execute(statement(place, sql.TOUCH), given).fetchone() == ("done",)
-        assert finish(store.sweep(now=NOW + IDLE, limit=5, forget_before=0, max_ended=99)) == ()
+        assert finish(store.sweep(now=NOW + IDLE, limit=5, forget_before=0, max_ended=99)) == Buried((), more=False)
         held.commit()
-    assert finish(store.sweep(now=NOW + IDLE, limit=5, forget_before=0, max_ended=99)) == ()
+    assert finish(store.sweep(now=NOW + IDLE, limit=5, forget_before=0, max_ended=99)) == Buried((), more=False)
     [found] = finish(store.find([record.id]))
     assert isinstance(found, Record)
 
@@ -270,11 +272,11 @@ def test_two_sweepers_forget_no_more_than_one(place: Place, store: PostgresStore
         finish(store.create(record, now=NOW))
         finish(store.end(record.id, reason="revoked", now=NOW + number))
     with place.server.connect(autocommit=False) as held:
-        terms_of_it = {"known": RECORD_SCHEMA, "tenant": "", "before": 0, "raised": 0, "max_ended": 6, "limit": 3}
-        held.execute(statement(place, sql.FORGET), terms_of_it)
-        finish(store._write(sql.FORGET, terms_of_it))
+        terms_of_it = {"known": RECORD_SCHEMA, "tenant": "", "max_ended": 6, "limit": 3}
+        assert held.execute(statement(place, sql.FORGET_SURPLUS), terms_of_it).fetchone() == (3,)
+        assert finish(store._write(sql.FORGET_SURPLUS, terms_of_it)) == [(0,)]
         held.commit()
     left = [row.ended_at for row in finish(store.list_ended("ann", limit=99))]
     assert left == [NOW + number for number in range(9, 2, -1)]
-    finish(store._write(sql.FORGET, terms_of_it))
+    assert finish(store._write(sql.FORGET_SURPLUS, terms_of_it)) == [(1,)]
     assert len(finish(store.list_ended("ann", limit=99))) == 6

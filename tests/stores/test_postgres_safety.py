@@ -53,7 +53,7 @@ def test_functions_in_the_search_path_are_not_run(place: Place) -> None:
     finish(store.rotate(last.id, generation=1, rotation=make.rotation(last), change=NO_CHANGE, now=NOW))
     assert finish(store.put_side(last.id, "a", b"1", now=NOW))
     assert finish(store.set_roles("ann", ("admin",), now=NOW)) == (last.id,)
-    assert len(finish(store.sweep(now=2 * NOW, limit=9, forget_before=0, max_ended=0))) == 1
+    assert len(finish(store.sweep(now=2 * NOW, limit=9, forget_before=0, max_ended=0)).ended) == 1
     below = finish(store.raise_epoch(now=NOW))
     assert finish(store.end_all(below=below, reason="revoked", now=NOW, limit=9)) == ()
     assert finish(store.end_user("ann", reason="revoked", now=NOW)) == ()
@@ -80,7 +80,7 @@ def test_plain_names_of_any_language_are_taken() -> None:
     assert read_url("postgresql://h/d?schema=Gäste%20Buch-1").schema == "Gäste Buch-1"
 
 
-@pytest.mark.parametrize("password", ["pri/vate", "123/vate", "pri@vate", "pri/va@te"])
+@pytest.mark.parametrize("password", ["pri/vate", "123/vate", "pri@vate", "pri/va@te", "123?vate", "123?a=vate"])
 def test_a_password_that_was_not_escaped_is_not_shown_as_a_place(password: str) -> None:
     """Promise 7: libpq cuts such a URL inside of the password; the rest of it would be a host, port or database."""
     with pytest.raises(ConfigurationError, match="%XX") as caught:
@@ -114,3 +114,18 @@ def test_an_event_loop_that_psycopg_cannot_use_is_named() -> None:
     fault = faults.not_opened(error, read_url("postgresql://h/d"))
     assert isinstance(fault, ConfigurationError)
     assert "SelectorEventLoop" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (psycopg.errors.InvalidPassword("Passwort-Authentifizierung fehlgeschlagen"), "password is wrong"),
+        (psycopg.errors.InvalidAuthorizationSpecification("kein Eintrag"), "does not admit this user"),
+        (psycopg.errors.InvalidCatalogName("Datenbank existiert nicht"), "no such database"),
+    ],
+)
+def test_a_state_says_more_than_words(error: psycopg.Error, cause: str) -> None:
+    """Where PostgreSQL gives a code, a server that speaks another language is understood all the same."""
+    fault = faults.not_opened(error, read_url("postgresql://h/d"))
+    assert isinstance(fault, ConfigurationError)
+    assert cause in str(fault)

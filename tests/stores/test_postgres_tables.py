@@ -11,7 +11,7 @@ from coatcheck.runtime import finish
 from coatcheck.stores.contract import EPOCH_KEPT
 from coatcheck.stores.postgres import PostgresStore
 from coatcheck.testing._make import IDLE, MINUTE, NO_CHANGE, NOW, Maker, active, put
-from coatcheck.verbs import Created, Limit
+from coatcheck.verbs import Buried, Created, Limit
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import wait_for
 from tests.stores._postgres import Place
@@ -70,7 +70,7 @@ def test_the_sweeper_moves_due_times_and_ends_what_is_left(place: Place, store: 
     expired = [add(store, make.record("ann", idle_expires_at=NOW + 100)) for _ in range(5)]
     for record in renewed:
         finish(store.touch(record.id, generation=1, seen=active(NOW), now=NOW))
-    swept = finish(store.sweep(now=NOW + 100, limit=5, forget_before=0, max_ended=99))
+    swept = finish(store.sweep(now=NOW + 100, limit=5, forget_before=0, max_ended=99)).ended
     assert {row.id for row in swept} == {record.id for record in expired}
     due = place.execute("SELECT DISTINCT due_at FROM {s}.coatcheck_sessions WHERE ended_at IS NULL")
     assert due == [(NOW + IDLE,)]
@@ -153,7 +153,8 @@ def test_no_verb_reads_the_table_from_end_to_end(place: Place, make: Maker) -> N
     assert len(finish(store.list_ended("user-8000", limit=5))) == 2
     assert len(finish(store.browse(limit=50)).items) == 50
     assert len(finish(store.browse(limit=50, user_id="user-7")).items) == 6
-    assert len(finish(store.sweep(now=NOW + 1100, limit=50, forget_before=NOW + 10_050, max_ended=9000))) == 50
+    swept = finish(store.sweep(now=NOW + 1100, limit=50, forget_before=NOW + 10_050, max_ended=9000))
+    assert len(swept.ended) == 50
     assert len(finish(store.end_user("user-7", reason="revoked", now=NOW))) == 4
     below = finish(store.raise_epoch(now=NOW))
     for _ in range(3):
@@ -171,9 +172,59 @@ def test_forgetting_writes_no_tombstone_that_stays(place: Place, store: Postgres
     fill(place)
     locked = "SELECT count(*) FROM {s}.coatcheck_sessions WHERE xmax <> 0"
     assert place.execute(locked) == [(0,)]
-    assert finish(store.sweep(now=NOW, limit=5, forget_before=0, max_ended=10_000)) == ()
+    assert finish(store.sweep(now=NOW, limit=5, forget_before=0, max_ended=10_000)) == Buried((), more=False)
     assert place.execute(locked) == [(0,)]
     finish(store.sweep(now=NOW, limit=5, forget_before=0, max_ended=9990))
     assert place.execute(locked) == [(0,)]
     [(left, oldest)] = place.execute("SELECT count(*), min(ended_at) FROM {s}.coatcheck_sessions WHERE ended_at > 0")
     assert (left, oldest) == (9990, NOW + 10_011), "the oldest go"
+
+
+def test_forgetting_counts_no_further_than_it_has_to(place: Place) -> None:
+    """Among ever so many tombstones too many a sweep looks at no more than ``max_ended`` and what it may forget."""
+    fill(place)
+    query = (
+        "SELECT idx_tup_read FROM pg_stat_user_indexes "
+        "WHERE schemaname = 'tables' AND indexrelname = 'coatcheck_sessions_ended'"
+    )
+    place.execute("SELECT pg_stat_reset()")
+    store = place.blocking(application_name="counting")
+    swept = finish(store.sweep(now=NOW, limit=5, forget_before=0, max_ended=100))
+    assert swept == Buried((), more=True)
+    finish(store.close())
+    gone = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counting'"
+    wait_for(lambda: place.execute(gone) == [(0,)], what="the server's counts")
+    assert 50 <= place.execute(query)[0][0] <= 1000
+    assert place.execute("SELECT count(*) FROM {s}.coatcheck_sessions WHERE ended_at > 0") == [(9950,)]
+
+
+def test_what_leaves_no_tombstone_hides_nobody(place: Place, store: PostgresStore, make: Maker) -> None:
+    """Ruling 11: sessions damaged beyond a tombstone are removed, and everybody out goes on past them to the rest."""
+    damaged = [add(store, make.record("ann")) for _ in range(3)]
+    below = finish(store.raise_epoch(now=NOW - 1))
+    place.execute("UPDATE {s}.coatcheck_sessions SET secret_digest = '', epoch = -1")
+    left = add(store, make.record("bob"))
+    place.execute("UPDATE {s}.coatcheck_sessions SET epoch = 0 WHERE id = %s", left.id)
+    ended = finish(store.end_all(below=below, reason="revoked", now=NOW, limit=2))
+    assert [row.id for row in ended] == [left.id]
+    assert finish(store.end_all(below=below, reason="revoked", now=NOW, limit=2)) == ()
+    assert finish(store.find([record.id for record in damaged])) == [None] * 3
+
+
+def test_a_session_of_no_format_leaves_a_tombstone(place: Place, store: PostgresStore, make: Maker) -> None:
+    """A damaged number of its format takes nothing from the digest: its holder is told that the session ended."""
+    record = add(store, make.record("ann"))
+    place.execute("UPDATE {s}.coatcheck_sessions SET schema = 0")
+    ended = finish(store.end(record.id, reason="revoked", now=NOW))
+    assert ended is not None
+    assert finish(store.find([record.id])) == [ended]
+    assert ended.secret_digest == record.secret_digest
+
+
+def test_a_session_that_cannot_be_read_does_not_count(place: Place, store: PostgresStore, make: Maker) -> None:
+    """Promise 4: what nobody can use takes no place under the limit, and nobody is ended for its sake."""
+    records = [add(store, make.record("ann", data={"a": b"1"})) for _ in range(2)]
+    place.plant(records[0].id, "damaged")
+    made = finish(store.create(make.record("ann"), now=NOW, limit=Limit(2, "reject")))
+    assert isinstance(made, Created)
+    assert made.ended == ()

@@ -26,6 +26,7 @@ class BoundedAsyncConnection(psycopg.AsyncConnection[Any]):
     """A connection that waits for an answer only so long. One that had to give up is of no use any more."""
 
     patience: float = 60.0
+    era: object = None
 
     def __init__(self, pgconn: PGconn) -> None:
         """Listen to what the server says beside its answers."""
@@ -63,6 +64,7 @@ class AsyncPool:
         self._ready: Ready | None = None
         self._plain = False
         self._closed = False
+        self._era = object()
         self._texts: dict[str, bytes] = {}
 
     async def ready(self) -> Ready:
@@ -86,8 +88,41 @@ class AsyncPool:
         finally:
             self._checking.release()
 
-    async def ask(self, statement: str, parameters: Parameters, *, aside: bool) -> list[RawRow]:
-        """Run a statement, on the connection for look-ups if it is to run *aside*."""
+    async def answer(
+        self, statement: str, parameters: Parameters, *, reading: bool, aside: bool = False
+    ) -> list[RawRow]:
+        """Run a statement, on the connection for look-ups if it is to run *aside*; again where that does no harm.
+
+        Raises:
+            StoreUnavailable: in coatcheck's words.
+        """
+        again = faults.Patience(reading=reading)
+        while True:
+            # Raised outside of the handler, so that PostgreSQL's own message is not its context.
+            try:
+                return await self._ask(statement, parameters, aside=aside)
+            except psycopg.Error as error:
+                if faults.has_moved(error):
+                    self.drop()
+                fault = None if again.worth(error) else faults.unavailable(error, self._options)
+            if fault is not None:
+                raise fault
+
+    def drop(self) -> None:
+        """Close every connection made before now; those in use when they are given back."""
+        self._era = object()
+        while self._idle:
+            _close(self._idle.pop())
+        if self._aside is not None:
+            _close(self._aside)
+            self._aside = None
+
+    def close(self) -> None:
+        """Close every connection; those in use, or made by who still waited, when they are given back."""
+        self._closed = True
+        self.drop()
+
+    async def _ask(self, statement: str, parameters: Parameters, *, aside: bool) -> list[RawRow]:
         ready = self._ready or await self.ready()
         text = self._texts.get(statement)
         if text is None:
@@ -99,25 +134,12 @@ class AsyncPool:
             connection = await self._take()
             try:
                 answer = await _run(connection, text, parameters, self._limit(ready))
-                connection.doubts.settle(self._options)
+                connection.doubts.settle(self._options, answer)
                 return answer
             finally:
                 self._give(connection)
         finally:
             self._room.release()
-
-    def drop(self) -> None:
-        """Close the connections that nobody uses."""
-        while self._idle:
-            _close(self._idle.pop())
-        if self._aside is not None:
-            _close(self._aside)
-            self._aside = None
-
-    def close(self) -> None:
-        """Close every connection; those in use when they are given back."""
-        self._closed = True
-        self.drop()
 
     def _limit(self, ready: Ready) -> int | None:
         """Return what each transaction has to bound itself with, in milliseconds, if anything."""
@@ -126,14 +148,14 @@ class AsyncPool:
     async def _ask_aside(self, text: bytes, parameters: Parameters, ready: Ready) -> list[RawRow]:
         """Run a look-up; there is one at a time."""
         connection, self._aside = self._aside, None
-        if connection is None or not _is_fresh(connection):
+        if connection is None or not self._is_fresh(connection):
             if connection is not None:
                 _close(connection)
             connection = await self._connect()
         try:
             return await _run(connection, text, parameters, self._limit(ready))
         finally:
-            if connecting.is_usable(connection) and self._aside is None and not self._closed:
+            if self._keeps(connection) and self._aside is None:
                 self._aside = connection
             else:
                 _close(connection)
@@ -152,20 +174,34 @@ class AsyncPool:
     async def _take(self) -> BoundedAsyncConnection:
         while self._idle:
             connection = self._idle.pop()
-            if _is_fresh(connection):
+            if self._is_fresh(connection):
                 return connection
             _close(connection)
         return await self._connect()
 
     def _give(self, connection: BoundedAsyncConnection) -> None:
-        if connecting.is_usable(connection) and not self._closed:
+        if self._keeps(connection):
             self._idle.append(connection)
         else:
             _close(connection)
 
+    def _keeps(self, connection: BoundedAsyncConnection) -> bool:
+        return connecting.is_usable(connection) and connection.era is self._era and not self._closed
+
+    def _is_fresh(self, connection: BoundedAsyncConnection) -> bool:
+        return self._keeps(connection) and not connecting.is_stale(connection.pgconn.socket)
+
     async def _connect(self) -> BoundedAsyncConnection:
+        """Make a connection, within a bound: names are looked up without one, and each address has its own."""
+        try:
+            async with asyncio.timeout(connecting.longest(self._options)):
+                return await self._try_to_connect()
+        except TimeoutError:
+            raise psycopg.errors.ConnectionTimeout("connection timeout expired") from None
+
+    async def _try_to_connect(self) -> BoundedAsyncConnection:
         while True:
-            plain = self._plain
+            plain, era = self._plain, self._era
             try:
                 arguments = connecting.arguments(self._options, plain=plain)
                 with _forking.whole():
@@ -175,7 +211,7 @@ class AsyncPool:
                     raise
                 self._plain = True
             else:
-                connection.patience = self._options.patience
+                connection.patience, connection.era = self._options.patience, era
                 return connection
 
     async def _look(self) -> Ready:
@@ -199,10 +235,6 @@ def _close(connection: BoundedAsyncConnection) -> None:
         finish(connection.close())
 
 
-def _is_fresh(connection: BoundedAsyncConnection) -> bool:
-    return connecting.is_usable(connection) and not connecting.is_stale(connection.pgconn.socket)
-
-
 async def _run(
     connection: BoundedAsyncConnection, text: bytes, parameters: Parameters, limit: int | None
 ) -> list[RawRow]:
@@ -212,7 +244,7 @@ async def _run(
         await cursor.execute(text, parameters)
     else:
         async with connection.pipeline():
-            await connection.execute(sql.LIMIT_TIME, (str(limit),))
+            await connection.execute(sql.SET_LIMITS, (str(limit),))
             await cursor.execute(text, parameters)
     return await cursor.fetchall() if cursor.description is not None else []
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-
-import psycopg
+from functools import partial
 
 from coatcheck.errors import WrongEventLoop
 from coatcheck.model import Found
@@ -18,18 +17,24 @@ from coatcheck.stores.postgres import faults, sql
 from coatcheck.stores.postgres.async_pool import AsyncPool
 from coatcheck.stores.postgres.looking_up import LookUps
 from coatcheck.stores.postgres.options import Options
-from coatcheck.stores.postgres.rows import RawRow
+from coatcheck.stores.postgres.rows import RawRow, by_id
 from coatcheck.stores.postgres.terms import Parameters
-from coatcheck.stores.postgres.verbs import PostgresVerbs, by_id
+from coatcheck.stores.postgres.verbs import PostgresVerbs
 
 
 class _Home:
     """What one event loop of one process holds."""
 
-    def __init__(self, store: AsyncPostgresStore, options: Options) -> None:
+    def __init__(self, options: Options, tenant: str) -> None:
         self.pid, self.loop = os.getpid(), asyncio.get_running_loop()
         self.pool = AsyncPool(options)
-        self.look_ups = LookUps(store.ask_many)
+        self.look_ups = LookUps(self.ask_many, patience=options.patience, silent=partial(faults.silent, options))
+        self._tenant = tenant
+
+    async def ask_many(self, ids: Sequence[str]) -> dict[str, Found]:
+        """Look several sessions up in one round trip, on the connection that does nothing else."""
+        statement, given = (sql.FIND, {"id": ids[0]}) if len(ids) == 1 else (sql.FIND_MANY, {"ids": list(ids)})
+        return by_id(await self.pool.answer(statement, {**given, "tenant": self._tenant}, reading=True, aside=True))
 
 
 class AsyncPostgresStore(PostgresVerbs):
@@ -47,7 +52,7 @@ class AsyncPostgresStore(PostgresVerbs):
     def __init__(self, options: Options, *, tenant: str = "") -> None:
         """Remember where the server is; nothing is opened yet."""
         self._home: _Home | None = None
-        self._left: list[_Home] = []
+        self._left: list[_Home] = []  # a parent's, kept so that nothing collects them, which would close them there
         super().__init__(options, tenant=tenant)
 
     def __del__(self) -> None:
@@ -71,36 +76,14 @@ class AsyncPostgresStore(PostgresVerbs):
             self._home = None
             home.pool.close()
 
-    async def ask_many(self, ids: Sequence[str]) -> dict[str, Found]:
-        """Look several sessions up in one round trip, on the connection that does nothing else."""
-        if len(ids) == 1:
-            rows = await self._try(sql.FIND, {"id": ids[0], "tenant": self.tenant}, reading=True, aside=True)
-        else:
-            given = {"ids": list(ids), "tenant": self.tenant}
-            rows = await self._try(sql.FIND_MANY, given, reading=True, aside=True)
-        return by_id(rows)
-
     async def _look_up(self, ids: Sequence[str]) -> list[Found]:
         return await self._here().look_ups.find(ids)
 
     async def _read(self, statement: str, parameters: Parameters) -> list[RawRow]:
-        return await self._try(statement, parameters, reading=True)
+        return await self._here().pool.answer(statement, parameters, reading=True)
 
-    async def _write(self, statement: str, parameters: Parameters) -> list[RawRow]:
-        return await self._try(statement, parameters, reading=False)
-
-    async def _try(self, statement: str, parameters: Parameters, *, reading: bool, aside: bool = False) -> list[RawRow]:
-        pool, again = self._here().pool, faults.Patience(reading=reading)
-        while True:
-            # Raised outside of the handler, so that PostgreSQL's own message is not its context.
-            try:
-                return await pool.ask(statement, parameters, aside=aside)
-            except psycopg.Error as error:
-                if faults.has_moved(error):
-                    pool.drop()
-                fault = None if again.worth(error) else faults.unavailable(error, self._options)
-            if fault is not None:
-                raise fault
+    async def _change(self, statement: str, parameters: Parameters) -> list[RawRow]:
+        return await self._here().pool.answer(statement, parameters, reading=False)
 
     def _here(self) -> _Home:
         """Return what the running loop holds; the first loop owns the store until it is closed."""
@@ -115,6 +98,6 @@ class AsyncPostgresStore(PostgresVerbs):
                 )
             home.pool.close()
         elif home is not None:
-            self._left.append(home)  # the parent's: closing them here would end them there
-        self._home = _Home(self, self._options)
+            self._left.append(home)
+        self._home = _Home(self._options, self.tenant)
         return self._home

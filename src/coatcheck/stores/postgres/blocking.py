@@ -31,6 +31,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     """A connection that waits for an answer only so long. One that had to give up is of no use any more."""
 
     patience: float = 60.0
+    era: object = None
 
     def __init__(self, pgconn: PGconn) -> None:
         """Listen to what the server says beside its answers."""
@@ -67,6 +68,7 @@ class _Pool:
         self._ready: Ready | None = None
         self._plain = False
         self._closed = False
+        self._era = object()
         self._texts: dict[str, bytes] = {}
 
     def ready(self) -> Ready:
@@ -100,7 +102,7 @@ class _Pool:
             try:
                 bounded = not (ready.pooled or self._plain)
                 answer = _run(connection, text, parameters, None if bounded else self._options.timeout)
-                connection.doubts.settle(self._options)
+                connection.doubts.settle(self._options, answer)
                 return answer
             finally:
                 self._give(connection)
@@ -113,7 +115,8 @@ class _Pool:
         self.drop()
 
     def drop(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close every connection made before now; those in use when they are given back."""
+        self._era = object()
         while True:
             try:
                 connection = self._idle.pop()
@@ -127,15 +130,18 @@ class _Pool:
                 connection = self._idle.pop()
             except IndexError:
                 return self._connect()
-            if connecting.is_usable(connection) and not connecting.is_stale(connection.pgconn.socket):
+            if self._keeps(connection) and not connecting.is_stale(connection.pgconn.socket):
                 return connection
             connection.close()
 
     def _give(self, connection: BoundedConnection) -> None:
-        if connecting.is_usable(connection) and not self._closed:
+        if self._keeps(connection):
             self._idle.append(connection)
         else:
             connection.close()
+
+    def _keeps(self, connection: BoundedConnection) -> bool:
+        return connecting.is_usable(connection) and connection.era is self._era and not self._closed
 
     def _look(self) -> Ready:
         """Connect and ask what kind of server it is."""
@@ -153,7 +159,7 @@ class _Pool:
 
     def _connect(self) -> BoundedConnection:
         while True:
-            plain = self._plain
+            plain, era = self._plain, self._era
             try:
                 with _forking.whole():
                     connection = BoundedConnection.connect(**connecting.arguments(self._options, plain=plain))
@@ -162,7 +168,7 @@ class _Pool:
                     raise
                 self._plain = True
             else:
-                connection.patience = self._options.patience
+                connection.patience, connection.era = self._options.patience, era
                 return connection
 
 
@@ -173,7 +179,7 @@ def _run(connection: BoundedConnection, text: bytes, parameters: Parameters, tim
         cursor.execute(text, parameters)
     else:
         with connection.pipeline():
-            connection.execute(sql.LIMIT_TIME, (str(timeout),))
+            connection.execute(sql.SET_LIMITS, (str(timeout),))
             cursor.execute(text, parameters)
     return cursor.fetchall() if cursor.description is not None else []
 
@@ -235,7 +241,7 @@ class PostgresStore(PostgresVerbs):
     async def _read(self, statement: str, parameters: Parameters) -> list[RawRow]:
         return self._try(statement, parameters, reading=True)
 
-    async def _write(self, statement: str, parameters: Parameters) -> list[RawRow]:
+    async def _change(self, statement: str, parameters: Parameters) -> list[RawRow]:
         return self._try(statement, parameters, reading=False)
 
     def _try(self, statement: str, parameters: Parameters, *, reading: bool) -> list[RawRow]:

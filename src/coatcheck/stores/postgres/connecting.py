@@ -2,7 +2,8 @@
 
 A statement is bounded twice. The server ends it by ``statement_timeout``, which a connection is started with; where a
 pooler does not pass that on, each statement sets it for its own transaction, in the same round trip. The client waits
-a little longer and then gives the connection up, because a server that hangs ends nothing.
+a little longer and then gives the connection up, because a server that hangs ends nothing. With it goes
+``client_min_messages``, so that no role's setting keeps back the warning that `Doubts` looks for.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ OLDEST_SERVER: Final = 130_000
 """The oldest server that has what the functions use, as ``server_version_num``. Versions 15 and 18 are tested."""
 
 
+_TELL: Final = "-c client_min_messages=warning"
+_FOR_EVER: Final = 130
+"""Seconds after which psycopg gives an address up that the URL wants to wait for without end."""
+
+
 class Doubts:
     """What the server said beside its answer. One whose wait for a synchronous replica was broken off reports success.
 
@@ -42,15 +48,15 @@ class Doubts:
         if notice.source_function == "SyncRepWaitForLSN":
             self._unconfirmed = True
 
-    def settle(self, options: Options) -> None:
+    def settle(self, options: Options, rows: Sequence[Sequence[Any]]) -> None:
         """Accept an answer.
 
         Raises:
-            StoreUnavailable: the change was made here, and no replica has confirmed it.
+            Unwaited: the change was made here, and no replica has confirmed it; holds the answer.
         """
         if self._unconfirmed:
             self._unconfirmed = False
-            raise faults.unconfirmed(options)
+            raise faults.unwaited(options, rows)
 
 
 class Ready(Struct, frozen=True):
@@ -73,9 +79,8 @@ def arguments(options: Options, *, plain: bool) -> dict[str, Any]:
         plain: leave out what PgBouncer refuses.
     """
     given = conninfo_to_dict(options.conninfo)
-    seconds = max(2, math.ceil(options.patience))  # libpq takes whole seconds from 2 on
     mine: dict[str, Any] = {
-        "connect_timeout": seconds,
+        "connect_timeout": _seconds(options),
         "tcp_user_timeout": math.ceil(options.patience * 1000),
         "keepalives_idle": 60,  # seconds; firewalls forget connections that say nothing for some minutes
         "application_name": "coatcheck",
@@ -85,13 +90,27 @@ def arguments(options: Options, *, plain: bool) -> dict[str, Any]:
     if not plain:
         # libpq would read the environment's, had it been given none.
         before = str(given.get("options") or os.environ.get("PGOPTIONS") or "")
-        wanted["options"] = f"{before} -c statement_timeout={options.timeout}".strip()
+        wanted["options"] = f"{before} -c statement_timeout={options.timeout} {_TELL}".strip()
     return {
         "conninfo": options.conninfo,
         "autocommit": True,
         "prepare_threshold": 5 if options.prepare else None,
         **wanted,
     }
+
+
+def longest(options: Options) -> float:
+    """Return how long making a connection may take in all, in seconds: names, and every address behind each."""
+    given = conninfo_to_dict(options.conninfo)
+    said = str(given.get("connect_timeout") or _seconds(options))
+    each = int(said) if said.isdecimal() and int(said) else _FOR_EVER
+    hosts = str(given.get("host") or given.get("hostaddr") or os.environ.get("PGHOST") or "")
+    return len(hosts.split(",")) * each + options.patience
+
+
+def _seconds(options: Options) -> int:
+    """Return the time limit of one address; libpq takes whole seconds from 2 on."""
+    return max(2, math.ceil(options.patience))
 
 
 def is_stale(socket: int) -> bool:
@@ -109,7 +128,7 @@ def read_server(row: Sequence[Any], options: Options) -> Ready:
     Raises:
         ConfigurationError: the server, the database or the role is not fit for a store; all faults at once.
     """
-    first_schema, encoding, isolation, timeout, version = row
+    first_schema, encoding, isolation, timeout, messages, version = row
     wrong: list[str] = []
     if version < OLDEST_SERVER:
         wrong.append(f"{options.place} runs PostgreSQL {version // 10_000}; coatcheck needs 13 or newer")
@@ -122,7 +141,7 @@ def read_server(row: Sequence[Any], options: Options) -> Ready:
         wrong.append(f"{options.place}: the search path names no schema that is there; add ?schema= to the URL")
     if wrong:
         raise ConfigurationError(wrong)
-    return Ready(steps.quoted(str(schema)), _millis(timeout) != options.timeout)
+    return Ready(steps.quoted(str(schema)), _millis(timeout) != options.timeout or messages != "warning")
 
 
 def read_tables(row: Sequence[Any], versions: Sequence[Sequence[Any]], options: Options) -> None:

@@ -7,7 +7,8 @@ the cause in words of this module. PostgreSQL's own are never repeated: their de
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import psycopg
 
@@ -24,6 +25,8 @@ _ROLLED_BACK: Final = frozenset({"40P01", "40001"})
 _MOVED: Final = frozenset({"25006", "57P01", "57P02", "57P03"})
 _NOT_MADE: Final = frozenset({"3F000", "42P01", "42703", "42883"})
 _REFUSED: Final = "42501"
+_PASSING_CLASSES: Final = frozenset({"08", "40", "53", "55", "57", "58"})
+"""Connections, rollbacks, lack of room, locks, operators, the system beneath."""
 
 _CAUSES: Final[dict[str, str]] = {
     "25006": "it is a standby that only reads",
@@ -41,7 +44,19 @@ _CAUSES: Final[dict[str, str]] = {
     _REFUSED: "the role lacks a right on coatcheck's tables; see the grants in docs/howto/postgresql.md",
 }
 
-# What libpq says when no connection is made has no SQLSTATE. Passwords are never part of it.
+_SET_UP_STATES: Final = {
+    "28000": "it does not admit this user",
+    "28P01": "user name or password is wrong",
+    "3D000": "there is no such database",
+}
+
+_STEP_FAULTS: Final = {
+    "42P07": "a table or an index of that name is there already, and is not coatcheck's; choose a schema by ?schema=",
+    "42723": "a function of that name is there already, and is not coatcheck's; choose a schema by ?schema=",
+}
+
+# What libpq says when no connection is made has no SQLSTATE, and is in the server's language: this is English.
+# Passwords are never part of it.
 _SET_UP: Final = (
     ("password authentication failed", "user name or password is wrong"),
     ("no password supplied", "it asks for a password and the URL has none"),
@@ -89,6 +104,29 @@ def was_lost(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.OperationalError) and (not state(error) or state(error).startswith(("08", "57P")))
 
 
+def lacks_rights(error: psycopg.Error) -> bool:
+    """Whether the role lacks a right."""
+    return state(error) == _REFUSED
+
+
+def may_pass(error: psycopg.Error) -> bool:
+    """Whether what went wrong may be over by itself; all else is for a person to set right."""
+    return not state(error) or state(error) in _MOVED or state(error)[:2] in _PASSING_CLASSES
+
+
+class Unwaited(StoreUnavailable):
+    """A change was made, and no synchronous replica has confirmed it.
+
+    Attributes:
+        rows: the answer to it.
+    """
+
+    def __init__(self, message: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Keep the answer: the change stands unless a failover undoes it."""
+        super().__init__(message)
+        self.rows = rows
+
+
 class Patience:
     """How often one verb is tried: a question twice, and what the server undid as a whole a few times."""
 
@@ -134,6 +172,10 @@ def not_opened(error: BaseException, options: Options) -> Exception:
     """Say why the store could not be opened, as a fault of set-up where it is one."""
     if state(error) == _REFUSED:
         return ConfigurationError(missing_rights(options))
+    if state(error) in _SET_UP_STATES:
+        return ConfigurationError(f"{_named(options)} cannot be used: {_SET_UP_STATES[state(error)]}")
+    if state(error) and not state(error).startswith("08"):  # a pooler says by 08P01 what the server told it in words
+        return unavailable(error, options)
     text = str(error)
     if 'database "' in text and "does not exist" in text:
         return ConfigurationError(f"{_named(options)} cannot be used: there is no such database")
@@ -156,6 +198,12 @@ def isolation(options: Options) -> str:
     )
 
 
+def not_migrated(number: int, error: psycopg.Error, options: Options) -> ConfigurationError:
+    """Say which step cannot be made there."""
+    what = _STEP_FAULTS.get(state(error), "the server's log says more")
+    return ConfigurationError(f"{_named(options)}: step {number} failed with PostgreSQL's {state(error)}: {what}")
+
+
 def missing_rights(options: Options) -> str:
     """Say which rights are needed."""
     return (
@@ -171,13 +219,13 @@ def busy(options: Options) -> StoreUnavailable:
     )
 
 
-def unconfirmed(options: Options) -> StoreUnavailable:
+def unwaited(options: Options, rows: Sequence[Sequence[Any]]) -> Unwaited:
     """Say that a change was made, and that a failover may undo it."""
-    return StoreUnavailable(f"{_named(options)} is unavailable: its synchronous replica did not confirm a change")
+    return Unwaited(f"{_named(options)} is unavailable: its synchronous replica did not confirm a change", rows)
 
 
 def silent(options: Options) -> StoreUnavailable:
-    """Say that others have waited for the first connection for too long already."""
+    """Say that the caller, or those before it, have waited for too long already."""
     return StoreUnavailable(f"{_named(options)} is unavailable: it did not answer in time")
 
 

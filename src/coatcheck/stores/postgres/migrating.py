@@ -15,7 +15,7 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.stores.postgres import connecting, faults, sql
 from coatcheck.stores.postgres.blocking import BoundedConnection
 from coatcheck.stores.postgres.options import Options, read_url
-from coatcheck.stores.postgres.steps import OLDEST_READER, VERSION, quoted, steps
+from coatcheck.stores.postgres.steps import OLDEST_READER, VERSION, Step, quoted, steps
 
 PATIENCE: Final = 600.0
 """How long a migration may take, in seconds: a step on a large table takes its time, and others wait for it."""
@@ -46,6 +46,7 @@ class Migrated(Struct, frozen=True, kw_only=True):
 
 
 _Work: TypeAlias = Callable[[BoundedConnection, str, Options], Migrated]
+_Refused: TypeAlias = Callable[[Options], str]
 
 
 def migrate(url: str) -> Migrated:
@@ -57,7 +58,7 @@ def migrate(url: str) -> Migrated:
         ConfigurationError: the server, the role or the tables are not fit for it.
         StoreUnavailable: the server cannot be used at the moment.
     """
-    return _connected(url, _migrate)
+    return _connected(url, _migrate, _may_not_migrate)
 
 
 def state(url: str) -> Migrated:
@@ -67,7 +68,7 @@ def state(url: str) -> Migrated:
         ConfigurationError: as `migrate`.
         StoreUnavailable: as `migrate`.
     """
-    return _connected(url, _state)
+    return _connected(url, _state, faults.missing_rights)
 
 
 def script(schema: str, *, after: int = 0) -> Iterator[str]:
@@ -95,8 +96,11 @@ def _done(number: int, schema: str) -> str:
     return _DONE.format(number=number).replace("__schema__", schema)
 
 
-def _connected(url: str, work: _Work) -> Migrated:
-    """Run *work* on a connection of its own, and turn what goes wrong into coatcheck's words."""
+def _connected(url: str, work: _Work, refused: _Refused) -> Migrated:
+    """Run *work* on a connection of its own, and turn what goes wrong into coatcheck's words.
+
+    *refused* says which right is missing where PostgreSQL says that one is.
+    """
     options = read_url(url)
     try:
         arguments = connecting.arguments(options, plain=True)
@@ -106,12 +110,15 @@ def _connected(url: str, work: _Work) -> Migrated:
             ready = connecting.read_server(server, options)
             return work(connection, ready.schema, options)
     except psycopg.Error as error:
-        fault = _not_migrated(error, options)
+        fault = ConfigurationError(refused(options)) if faults.lacks_rights(error) else _unmade(error, options)
     raise fault
 
 
-def _state(connection: BoundedConnection, schema: str, _options: Options) -> Migrated:
-    return Migrated(before=_at(connection, schema), after=len(steps()))
+def _state(connection: BoundedConnection, schema: str, options: Options) -> Migrated:
+    before = _at(connection, schema)
+    if before > len(steps()):
+        _refuse_newer(connection, schema, before, options)
+    return Migrated(before=before, after=len(steps()))
 
 
 def _migrate(connection: BoundedConnection, schema: str, options: Options) -> Migrated:
@@ -123,11 +130,28 @@ def _migrate(connection: BoundedConnection, schema: str, options: Options) -> Mi
             connection.execute(f"CREATE SCHEMA {schema}".encode())
         before = _at(connection, schema)
         for step in steps()[before:]:
-            connection.execute(step.sql(schema).encode())
-            connection.execute(_done(step.number, schema).encode())
+            _run(connection, step, schema, options)
         if before > len(steps()):
             _refuse_newer(connection, schema, before, options)
     return Migrated(before=before, after=max(before, len(steps())))
+
+
+def _run(connection: BoundedConnection, step: Step, schema: str, options: Options) -> None:
+    """Run one step.
+
+    Raises:
+        ConfigurationError: it cannot be made in this database, however often it is tried.
+    """
+    try:
+        connection.execute(step.sql(schema).encode())
+        connection.execute(_done(step.number, schema).encode())
+    except psycopg.Error as error:
+        if faults.may_pass(error) or faults.lacks_rights(error):
+            raise
+        fault = faults.not_migrated(step.number, error, options)
+    else:
+        return
+    raise fault
 
 
 def _at(connection: BoundedConnection, schema: str) -> int:
@@ -148,10 +172,14 @@ def _refuse_newer(connection: BoundedConnection, schema: str, before: int, optio
         )
 
 
-def _not_migrated(error: psycopg.Error, options: Options) -> Exception:
-    if faults.state(error) == "42501":
-        return ConfigurationError(
-            f"the PostgreSQL store {options.place}: the role may not make tables there; migrate as the role that owns "
-            "the schema, with --store"
-        )
-    return faults.not_opened(error, options)
+def _may_not_migrate(options: Options) -> str:
+    return (
+        f"the PostgreSQL store {options.place}: the role may not make tables there; migrate as the role that owns "
+        "the schema, with --store"
+    )
+
+
+def _unmade(error: psycopg.Error, options: Options) -> Exception:
+    """Say why nothing was made: what does not pass by itself is nothing to wait for."""
+    fault = faults.not_opened(error, options)
+    return fault if faults.may_pass(error) else ConfigurationError(str(fault))

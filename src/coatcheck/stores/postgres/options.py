@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 from urllib.parse import unquote
 
-from msgspec import Struct
-
+from coatcheck.discreet import Discreet
 from coatcheck.durations import to_millis
 from coatcheck.errors import ConfigurationError, MissingExtra
 from coatcheck.model import Millis
@@ -31,7 +30,7 @@ _SCHEMA: Final = re.compile(r"[^\x00-\x1f'\"\\$%]{1,63}")
 """No quotes and nothing that means more than itself in a function's text or in psycopg's."""
 
 
-class Options(Struct, frozen=True, kw_only=True):
+class Options(Discreet, frozen=True, kw_only=True):
     """How to reach a PostgreSQL server and how to behave there.
 
     Attributes:
@@ -78,7 +77,7 @@ def read_url(url: str) -> Options:
         parts = {name: value for name, value in conninfo_to_dict(rest).items() if value is not None}
     except psycopg.Error:
         parts = {}
-    if (not parts and rest.partition("://")[2]) or _is_torn(rest, parts):
+    if (not parts and rest.partition("://")[2]) or _is_torn(url, parts):
         raise ConfigurationError(_HOW_TO_WRITE)
     if "target_session_attrs" not in parts and not os.environ.get("PGTARGETSESSIONATTRS"):
         # A standby would answer look-ups with sessions that are revoked already.
@@ -112,9 +111,12 @@ def _parted(url: str) -> tuple[dict[str, str], str]:
 
 
 def _is_torn(url: str, parts: Mapping[str, object]) -> bool:
-    """Whether a password with an unescaped ``@`` or ``/`` was cut, so that a part of it would be shown as a place."""
-    authority, _, path = url.partition("?")[0].partition("://")[2].partition("/")
+    """Whether a password with an unescaped ``@``, ``/`` or ``?`` was cut: a part of it would be shown as a place."""
+    before, _, query = url.partition("://")[2].partition("?")
+    authority, slash, path = before.partition("/")
     ports = str(parts.get("port") or "").split(",")
+    if not slash and ":" in authority and "@" not in authority and "@" in query:
+        return True
     return authority.count("@") > 1 or "@" in path or any(port and not port.isdecimal() for port in ports)
 
 

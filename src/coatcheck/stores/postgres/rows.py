@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, get_args
 
-from coatcheck.model import RECORD_SCHEMA, Damaged, Device, FromTheFuture, Reason, Record, Tombstone
+from coatcheck.model import RECORD_SCHEMA, Damaged, Device, Found, FromTheFuture, Reason, Record, Tombstone
 from coatcheck.stores.postgres import sql
 
 RawRow: TypeAlias = Sequence[Any]
@@ -96,3 +96,8 @@ def parameters(record: Record, tenant: str) -> dict[str, object]:
         "device_id": None if device is None else device.device_id,
         "keys": list(record.data), "values": list(record.data.values()),
     }  # fmt: skip
+
+
+def by_id(found: Sequence[RawRow]) -> dict[str, Found]:
+    """Return what rows hold, by session id."""
+    return {row[ID]: decode(row) for row in found}

@@ -74,7 +74,7 @@ TAKE: Final = f"SELECT f.o_keys, f.o_values, {_ANSWERED} FROM " + _call("take", 
 
 END_USER: Final = f"SELECT {COLUMNS} FROM " + _call("end_user", "known", "tenant", "user_id", "reason", "now", "keep")
 
-SET_ROLES: Final = "SELECT f FROM " + _call("set_roles", "known", "tenant", "user_id", "roles", "now")
+SET_ROLES: Final = "SELECT f.o_id, f.o_newer FROM " + _call("set_roles", "known", "tenant", "user_id", "roles", "now")
 
 EPOCH: Final = """
 SELECT coalesce((SELECT epoch FROM __schema__.coatcheck_tenants WHERE tenant = %(tenant)s), 0)
@@ -121,7 +121,11 @@ WHERE tenant = %(tenant)s AND ended_at IS NULL AND schema <= %(known)s
 
 SWEEP: Final = f"SELECT f.o_examined, {_ANSWERED} FROM " + _call("sweep", "known", "tenant", "now", "limit")
 
-FORGET: Final = "SELECT 1 FROM " + _call("forget", "known", "tenant", "before", "raised", "max_ended", "limit")
+FORGET_OLD: Final = "SELECT f FROM " + _call("forget_old", "known", "tenant", "before", "limit")
+
+FORGET_SURPLUS: Final = "SELECT f FROM " + _call("forget_surplus", "known", "tenant", "max_ended", "limit")
+
+FORGET_USERS: Final = "SELECT f FROM " + _call("forget_users", "tenant", "raised", "limit")
 
 # --- beside sessions --------------------------------------------------------------------------------------------------
 
@@ -149,7 +153,8 @@ CLOCK: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 SERVER: Final = """
 SELECT current_schema(), current_setting('server_encoding'), current_setting('transaction_isolation'),
-    current_setting('statement_timeout'), current_setting('server_version_num')::integer"""
+    current_setting('statement_timeout'), current_setting('client_min_messages'),
+    current_setting('server_version_num')::integer"""
 
 TABLES: Final = """
 SELECT to_regclass(%(schema)s || '.coatcheck_meta') IS NOT NULL,
@@ -164,4 +169,7 @@ SELECT to_regclass(%(schema)s || '.coatcheck_meta') IS NOT NULL,
 
 META: Final = "SELECT name, value FROM __schema__.coatcheck_meta WHERE name IN ('version', 'oldest_reader')"
 
-LIMIT_TIME: Final = "SELECT set_config('statement_timeout', %s, true)"
+SET_LIMITS: Final = (
+    "SELECT set_config('statement_timeout', %s, true), set_config('client_min_messages', 'warning', true)"
+)
+"""What the connection's parameters say, for one transaction."""

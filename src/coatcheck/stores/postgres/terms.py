@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from coatcheck.errors import UnreadableRecord
-from coatcheck.model import Millis
-from coatcheck.stores.postgres.rows import CREATED_AT, ID, RawRow
+from coatcheck.model import Millis, Record, Tombstone
+from coatcheck.stores.postgres.rows import CREATED_AT, ID, RawRow, decode, tombstones
 from coatcheck.verbs import Change, Limit, Refusal, Replacing, Rotation, Seen, TooLarge
 
 Parameters = Mapping[str, Any]
@@ -73,6 +73,23 @@ def refused(outcome: str, id: str) -> Refusal:
 def too_large(size: int, keys: list[str], sizes: list[int]) -> TooLarge:
     """Return the answer to data that would pass its limit."""
     return TooLarge(size=size, largest=tuple(zip(keys, sizes, strict=True)))
+
+
+def rotated(answered: Sequence[RawRow]) -> Record | None:
+    """Return the record that a rotation answered, if it was made."""
+    outcome, _size, _keys, _sizes, *row = answered[0]
+    session = decode(row) if outcome == "done" else None
+    return session if isinstance(session, Record) else None
+
+
+def epoch(answered: Sequence[RawRow]) -> int:
+    """Return the epoch that was raised."""
+    return int(answered[0][0])
+
+
+def ended(answered: Sequence[RawRow]) -> dict[str, tuple[Tombstone, ...]]:
+    """Return what an unconfirmed end keeps of its answer."""
+    return {"ended": tombstones(answered)}
 
 
 def cursor(row: RawRow) -> str:

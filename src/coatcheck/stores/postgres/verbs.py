@@ -2,24 +2,38 @@
 
 Each verb is one call of a function in the database, or one plain statement, and one round trip. How a statement
 reaches the server is the client's affair: `PostgresVerbs._read` may be asked again on another connection when one is
-lost, `PostgresVerbs._write` may not, because what it asked for may have happened.
+lost, `PostgresVerbs._change` may not, because what it asked for may have happened. Where it did, and only the wait for
+a synchronous replica was broken off, `PostgresVerbs._confirmed` keeps the answer.
 """
 
 from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import StoreUnavailable, Unconfirmed, UnreadableRecord
 from coatcheck.model import RECORD_SCHEMA, Damaged, Found, FromTheFuture, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import EPOCH_KEPT, Capability, Traits
 from coatcheck.stores.postgres import rows, sql, terms
+from coatcheck.stores.postgres.faults import Unwaited
 from coatcheck.stores.postgres.options import Options
-from coatcheck.stores.postgres.rows import RawRow, decode, tombstones
+from coatcheck.stores.postgres.rows import RawRow, by_id, decode, tombstones
 from coatcheck.stores.postgres.terms import Parameters
-from coatcheck.verbs import Change, Created, Limit, NotCreated, Page, Refusal, Replacing, Rotation, Seen, TooLarge
+from coatcheck.verbs import (
+    Buried,
+    Change,
+    Created,
+    Limit,
+    NotCreated,
+    Page,
+    Refusal,
+    Replacing,
+    Rotation,
+    Seen,
+    TooLarge,
+)
 
 FORGET: Final = 10
 """How many times the sweeper's limit is forgotten at once (the contract's number)."""
@@ -57,8 +71,41 @@ class PostgresVerbs(ABC):
         """Ask something that changes nothing."""
 
     @abstractmethod
+    async def _change(self, statement: str, parameters: Parameters) -> list[RawRow]:
+        """Make a change, whole or not at all.
+
+        Raises:
+            Unwaited: it is made, and no synchronous replica has confirmed it.
+        """
+
     async def _write(self, statement: str, parameters: Parameters) -> list[RawRow]:
-        """Make a change, whole or not at all."""
+        """Make a change that is as good as unknown where it is not confirmed; the error then holds no row."""
+        try:
+            return await self._change(statement, parameters)
+        except Unwaited as fault:
+            said = StoreUnavailable(str(fault))
+        raise said
+
+    async def _confirmed(
+        self, statement: str, parameters: Parameters, kept: Callable[[Sequence[RawRow]], Mapping[str, Any]]
+    ) -> list[RawRow]:
+        """Make a change that a failover must not undo unheard.
+
+        Raises:
+            Unconfirmed: it is made, and no synchronous replica has confirmed it; holds what is *kept* of the answer.
+        """
+        try:
+            return await self._change(statement, parameters)
+        except Unwaited as fault:
+            said = Unconfirmed(str(fault), **kept(fault.rows))
+        raise said
+
+    async def _anyhow(self, statement: str, parameters: Parameters) -> Sequence[RawRow]:
+        """Make a change that does no harm when it is undone, because it is then made again."""
+        try:
+            return await self._change(statement, parameters)
+        except Unwaited as fault:
+            return fault.rows
 
     async def _look_up(self, ids: Sequence[str]) -> list[Found]:
         """Return what is known of each id, in order; there is at least one."""
@@ -160,22 +207,23 @@ class PostgresVerbs(ABC):
             **self._about(id, generation, now, seen), **terms.changed(change), **terms.secret(rotation),
             "max": max_bytes,
         }  # fmt: skip
-        outcome, size, keys, sizes, *row = (await self._write(sql.ROTATE, given))[0]
+        answered = await self._confirmed(sql.ROTATE, given, lambda rows: {"record": terms.rotated(rows)})
+        outcome, size, keys, sizes, *_ = answered[0]
         if outcome == "too_large":
             return terms.too_large(size, keys, sizes)
-        session = decode(row) if outcome == "done" else None
-        if isinstance(session, Record):
-            return session
-        return Refusal.GONE if outcome == "done" else terms.refused(outcome, id)
+        if outcome == "done":
+            return terms.rotated(answered) or Refusal.GONE
+        return terms.refused(outcome, id)
 
     async def end(self, id: str, *, reason: Reason, now: Millis, owner: str | None = None) -> Tombstone | None:
         """End one session; ``None`` when there was none, or not one of *owner*'s."""
         given = {**self._common, "id": id, "reason": reason, "now": now, "owner": owner}
-        return next(iter(tombstones(await self._write(sql.END, given))), None)
+        return next(iter(tombstones(await self._confirmed(sql.END, given, terms.ended))), None)
 
     async def take(self, id: str, *, now: Millis) -> tuple[Tombstone, Mapping[str, bytes]] | None:
         """End a session as ``superseded`` and answer its data as it was."""
-        answered = await self._write(sql.TAKE, {**self._common, "id": id, "now": now})
+        given = {**self._common, "id": id, "now": now}
+        answered = await self._confirmed(sql.TAKE, given, lambda rows: terms.ended([row[2:] for row in rows]))
         for keys, values, *row in answered:
             ended = decode(row)
             if isinstance(ended, Tombstone):
@@ -187,21 +235,30 @@ class PostgresVerbs(ABC):
     ) -> tuple[Tombstone, ...]:
         """End all sessions of a user but *keep*, and raise the user's epoch."""
         given = {**self._common, "user_id": user_id, "reason": reason, "now": now, "keep": keep}
-        return tombstones(await self._write(sql.END_USER, given))
+        return tombstones(await self._confirmed(sql.END_USER, given, terms.ended))
 
     async def set_roles(self, user_id: str, roles: tuple[str, ...], *, now: Millis) -> tuple[str, ...]:
-        """Give every live session of a user these roles and raise the user's epoch; answers the ids."""
+        """Give every session of a user that has not ended these roles and raise the user's epoch; answers the ids.
+
+        Raises:
+            UnreadableRecord: a newer release wrote one of them; all others are changed.
+        """
         given = {**self._common, "user_id": user_id, "roles": list(roles), "now": now}
-        return tuple(row[0] for row in await self._write(sql.SET_ROLES, given))
+        answered = await self._confirmed(sql.SET_ROLES, given, lambda _rows: {})
+        for session_id, newer in answered:
+            if newer is not None:
+                raise UnreadableRecord.written_in(session_id, newer)
+        return tuple(session_id for session_id, _ in answered)
 
     async def raise_epoch(self, *, now: Millis) -> int:
         """Raise the store-wide epoch and answer it; waits for sign-ins that are under way."""
-        return int((await self._write(sql.RAISE_EPOCH, {"tenant": self.tenant, "now": now}))[0][0])
+        given = {"tenant": self.tenant, "now": now}
+        return terms.epoch(await self._confirmed(sql.RAISE_EPOCH, given, lambda rows: {"epoch": terms.epoch(rows)}))
 
     async def end_all(self, *, below: int, reason: Reason, now: Millis, limit: int) -> tuple[Tombstone, ...]:
         """End up to *limit* sessions created under a store-wide epoch lower than *below*; waits for those in use."""
         given = {**self._common, "below": below, "reason": reason, "now": now, "limit": limit}
-        return tombstones(await self._write(sql.END_ALL, given))
+        return tombstones(await self._confirmed(sql.END_ALL, given, terms.ended))
 
     async def list_user(self, user_id: str, *, now: Millis) -> list[Record]:
         """Return the user's live sessions, most recently seen first."""
@@ -229,7 +286,7 @@ class PostgresVerbs(ABC):
         """Return how many live sessions there are, by counting them."""
         return int((await self._read(sql.COUNT, {**self._common, "now": now}))[0][0])
 
-    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> tuple[Tombstone, ...]:
+    async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> Buried:
         """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*.
 
         Renewed sessions are met and put off until *limit* are buried or none is due. Every batch is a transaction of
@@ -237,22 +294,36 @@ class PostgresVerbs(ABC):
         when nothing more is due: finding it means counting the others.
         """
         ended: tuple[Tombstone, ...] = ()
+        more = False
         try:
-            due = True
+            due = limit > 0
             while due and len(ended) < limit:
                 wanted = limit - len(ended)
-                first, *buried = await self._write(sql.SWEEP, {**self._common, "now": now, "limit": wanted})
+                first, *buried = await self._anyhow(sql.SWEEP, {**self._common, "now": now, "limit": wanted})
                 ended += tombstones([row[1:] for row in buried])
                 due = first[0] >= wanted
-            given = {
-                "before": forget_before, "raised": forget_before - EPOCH_KEPT,
-                "max_ended": None if due else max_ended, "limit": FORGET * limit,
-            }  # fmt: skip
-            await self._write(sql.FORGET, {**self._common, **given})
+            more = await self._forget(forget_before, None if due else max_ended, FORGET * limit) or due
         except StoreUnavailable:
             if not ended:
                 raise
-        return ended
+        return Buried(ended, more)
+
+    async def _forget(self, before: Millis, max_ended: int | None, bound: int) -> bool:
+        """Forget what is old, and what is beyond *max_ended* if that is given; whether the *bound* stopped any of it.
+
+        Each is a transaction of its own, so that counting, which takes longest, undoes nothing.
+        """
+        work: list[tuple[str, dict[str, int]]] = [
+            (sql.FORGET_OLD, {"before": before}),
+            (sql.FORGET_USERS, {"raised": before - EPOCH_KEPT}),
+        ]
+        if max_ended is not None:
+            work.append((sql.FORGET_SURPLUS, {"max_ended": max_ended}))
+        more = False
+        for statement, given in work:
+            [[forgotten]] = await self._anyhow(statement, {**self._common, "limit": bound, **given})
+            more = more or 0 < bound <= forgotten
+        return more
 
     async def put_side(self, id: str, name: str, value: bytes, *, now: Millis) -> bool:
         """Keep *value* beside a live session; ``False`` when there is none."""
@@ -272,8 +343,3 @@ class PostgresVerbs(ABC):
     def _about(self, id: str, generation: int, now: Millis, seen: Seen | None) -> dict[str, object]:
         """Return what every change of a session is told."""
         return {**self._common, "id": id, "generation": generation, "now": now, **terms.activity(seen)}
-
-
-def by_id(found: Sequence[RawRow]) -> dict[str, Found]:
-    """Return what rows hold, by session id."""
-    return {row[rows.ID]: decode(row) for row in found}

@@ -37,6 +37,13 @@ LANGUAGE sql IMMUTABLE AS $$
         AND array_position(p_values, NULL) IS NULL
 $$;
 
+-- Whether a release that knows formats up to p_known can read a session.
+CREATE FUNCTION __schema__.coatcheck_readable(p_session __schema__.coatcheck_sessions, p_known integer) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_session.schema BETWEEN 1 AND p_known AND octet_length(p_session.secret_digest) > 0
+        AND __schema__.coatcheck_whole(p_session.data_keys, p_session.data_values)
+$$;
+
 -- Why a session may not be changed by somebody who read it at a generation; null when they may. p_known is the
 -- newest record format that the caller reads.
 CREATE FUNCTION __schema__.coatcheck_refusal(
@@ -46,8 +53,7 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN p_session.id IS NULL OR p_session.ended_at IS NOT NULL THEN 'gone'
         WHEN p_session.schema > p_known THEN 'future'
-        WHEN NOT __schema__.coatcheck_whole(p_session.data_keys, p_session.data_values) THEN 'gone'
-        WHEN octet_length(p_session.secret_digest) = 0 OR p_session.schema < 1 THEN 'gone'
+        WHEN NOT __schema__.coatcheck_readable(p_session, p_known) THEN 'gone'
         WHEN p_session.idle_expires_at <= p_now OR p_session.expires_at <= p_now THEN 'gone'
         WHEN p_session.generation <> p_generation THEN 'generation'
     END
@@ -105,7 +111,8 @@ END
 $$;
 
 -- Turns sessions into tombstones and answers those it ended. A reason of null is the clock that ran out first; what
--- is revoked after a clock ran out keeps the clock's reason.
+-- is revoked after a clock ran out keeps the clock's reason. A session without a digest leaves no tombstone: nobody could
+-- be told by it.
 CREATE FUNCTION __schema__.coatcheck_bury(p_ids text[], p_reason text, p_now bigint, p_known integer)
 RETURNS SETOF __schema__.coatcheck_sessions
 LANGUAGE plpgsql AS $$
@@ -120,9 +127,11 @@ BEGIN
             ELSE coalesce(p_reason, 'revoked')
         END,
         had_data = s.schema > p_known OR cardinality(s.data_keys) > 0 OR cardinality(s.data_values) > 0,
-        schema = least(s.schema, p_known), data_keys = '{}', data_values = '{}', roles = '{}', amr = '{}'
-    WHERE s.id = ANY (p_ids) AND s.ended_at IS NULL
+        schema = p_known, data_keys = '{}', data_values = '{}', roles = '{}', amr = '{}'
+    WHERE s.id = ANY (p_ids) AND s.ended_at IS NULL AND octet_length(s.secret_digest) > 0
     RETURNING s.*;
+    DELETE FROM __schema__.coatcheck_sessions AS d
+    WHERE d.id = ANY (p_ids) AND d.ended_at IS NULL AND octet_length(d.secret_digest) = 0;
     DELETE FROM __schema__.coatcheck_sides AS side WHERE side.session_id = ANY (p_ids);
 END
 $$;

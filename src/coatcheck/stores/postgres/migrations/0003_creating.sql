@@ -51,7 +51,7 @@ BEGIN
     END IF;
 
     -- Only a user who may be at the limit has their live sessions locked. What is over may be brought back by a slower
-    -- worker until it is locked, so that it is counted here.
+    -- worker until it is locked, so that it is counted here. What this release cannot read counts nowhere.
     IF p_limit IS NOT NULL AND p_user_id IS NOT NULL THEN
         SELECT coalesce(array_agg(u.id), '{}'), coalesce(array_agg(u.id) FILTER (WHERE u.over), '{}')
         INTO v_ids, v_over
@@ -60,7 +60,8 @@ BEGIN
                 __schema__.coatcheck_dead_at(s.idle_expires_at, s.expires_at, p_now) IS NOT NULL AS dead,
                 __schema__.coatcheck_sweepable_at(s.locks, s.idle_expires_at, s.expires_at, p_now) IS NOT NULL AS over
             FROM __schema__.coatcheck_sessions AS s
-            WHERE s.tenant = p_tenant AND s.user_id = p_user_id AND s.ended_at IS NULL AND s.schema <= p_known
+            WHERE s.tenant = p_tenant AND s.user_id = p_user_id AND s.ended_at IS NULL
+                AND __schema__.coatcheck_readable(s, p_known)
         ) AS u
         WHERE u.over OR NOT u.dead;
         v_crowded := cardinality(v_ids) >= p_limit;
@@ -86,7 +87,8 @@ BEGIN
 
     IF v_crowded THEN
         SELECT count(*) + 1 - p_limit INTO v_surplus FROM __schema__.coatcheck_sessions AS s
-        WHERE s.id = ANY (v_ids) AND s.user_id = p_user_id AND s.ended_at IS NULL AND s.schema <= p_known
+        WHERE s.id = ANY (v_ids) AND s.user_id = p_user_id AND s.ended_at IS NULL
+            AND __schema__.coatcheck_readable(s, p_known)
             AND s.tenant = p_tenant AND s.id IS DISTINCT FROM v_old.id
             AND __schema__.coatcheck_dead_at(s.idle_expires_at, s.expires_at, p_now) IS NULL;
         IF v_surplus > 0 AND p_at_limit = 'reject' THEN
@@ -95,7 +97,8 @@ BEGIN
         END IF;
         v_evicted := ARRAY(
             SELECT s.id FROM __schema__.coatcheck_sessions AS s
-            WHERE s.id = ANY (v_ids) AND s.user_id = p_user_id AND s.ended_at IS NULL AND s.schema <= p_known
+            WHERE s.id = ANY (v_ids) AND s.user_id = p_user_id AND s.ended_at IS NULL
+                AND __schema__.coatcheck_readable(s, p_known)
                 AND s.tenant = p_tenant AND s.id IS DISTINCT FROM v_old.id
                 AND __schema__.coatcheck_dead_at(s.idle_expires_at, s.expires_at, p_now) IS NULL
             ORDER BY CASE WHEN p_at_limit = 'evict_oldest' THEN s.created_at ELSE s.last_seen_at END,

@@ -144,10 +144,12 @@ BEGIN
 END
 $$;
 
--- Gives every live session of a user these roles and raises the user's epoch; answers the ids.
+-- Gives every session of a user that has not ended these roles, also one whose clock has run out: a slower worker's
+-- activity could bring it back with its old ones. Raises the user's epoch. Answers the ids, and then those of a newer
+-- release, which it left as they are, with their formats.
 CREATE FUNCTION __schema__.coatcheck_set_roles(
     p_known integer, p_tenant text, p_user_id text, p_roles text[], p_now bigint
-) RETURNS SETOF text
+) RETURNS TABLE (o_id text, o_newer integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_ids text[];
@@ -159,8 +161,10 @@ BEGIN
     );
     RETURN QUERY
     UPDATE __schema__.coatcheck_sessions AS s SET roles = p_roles, generation = s.generation + 1, rotate_due = true
-    WHERE s.id = ANY (v_ids) AND __schema__.coatcheck_refusal(s, s.generation, p_now, p_known) IS NULL
-    RETURNING s.id;
+    WHERE s.id = ANY (v_ids) AND __schema__.coatcheck_readable(s, p_known)
+    RETURNING s.id, NULL::integer;
+    RETURN QUERY
+    SELECT s.id, s.schema FROM __schema__.coatcheck_sessions AS s WHERE s.id = ANY (v_ids) AND s.schema > p_known;
 END
 $$;
 

@@ -1,4 +1,8 @@
 -- Ending sessions, one, a user's, or everybody's, and raising epochs.
+--
+-- Each of these verbs writes something, also where it finds nothing left to end: a lock on a row is a write. A commit
+-- that wrote waits for the synchronous replica, if there is one, and for all that was written before. So a verb that is
+-- asked again because its wait was broken off waits again.
 
 -- Raises a user's epoch: to more than it was and never to what it once was, also after it was forgotten.
 CREATE FUNCTION __schema__.coatcheck_raise_user(p_tenant text, p_user_id text, p_now bigint) RETURNS void
@@ -41,9 +45,9 @@ CREATE FUNCTION __schema__.coatcheck_end(
 ) RETURNS SETOF __schema__.coatcheck_sessions
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    -- A tombstone is locked too.
     PERFORM FROM __schema__.coatcheck_sessions AS s
-    WHERE s.id = p_id AND s.tenant = p_tenant AND s.ended_at IS NULL AND (p_owner IS NULL OR s.user_id = p_owner)
-    FOR UPDATE;
+    WHERE s.id = p_id AND s.tenant = p_tenant AND (p_owner IS NULL OR s.user_id = p_owner) FOR UPDATE;
     IF FOUND THEN
         RETURN QUERY SELECT b.* FROM __schema__.coatcheck_bury(ARRAY[p_id], p_reason, p_now, p_known) AS b;
     END IF;
@@ -58,14 +62,16 @@ DECLARE
     v_session __schema__.coatcheck_sessions;
 BEGIN
     SELECT s.* INTO v_session FROM __schema__.coatcheck_sessions AS s
-    WHERE s.id = p_id AND s.tenant = p_tenant AND s.ended_at IS NULL FOR UPDATE;
+    WHERE s.id = p_id AND s.tenant = p_tenant FOR UPDATE;  -- a tombstone too
+    IF v_session.id IS NULL THEN
+        RETURN;
+    END IF;
     IF v_session.schema > p_known OR NOT __schema__.coatcheck_whole(v_session.data_keys, v_session.data_values) THEN
         v_session.data_keys := '{}';
         v_session.data_values := '{}';
     END IF;
     RETURN QUERY SELECT v_session.data_keys, v_session.data_values, b
-    FROM __schema__.coatcheck_bury(ARRAY[p_id], 'superseded', p_now, p_known) AS b
-    WHERE v_session.id IS NOT NULL;
+    FROM __schema__.coatcheck_bury(ARRAY[p_id], 'superseded', p_now, p_known) AS b;
 END
 $$;
 
@@ -87,7 +93,7 @@ END
 $$;
 
 -- Ends sessions that began under a lower store-wide epoch. It waits for those that others are changing, and goes on
--- when others ended all it had chosen: an empty answer means that none is left.
+-- when others ended all it had chosen, or what it ended left no tombstone: an empty answer means that none is left.
 CREATE FUNCTION __schema__.coatcheck_end_all(
     p_known integer, p_tenant text, p_below bigint, p_reason text, p_now bigint, p_limit integer
 ) RETURNS SETOF __schema__.coatcheck_sessions
@@ -102,7 +108,10 @@ BEGIN
             WHERE s.tenant = p_tenant AND s.ended_at IS NULL AND s.epoch < p_below
             ORDER BY s.epoch LIMIT p_limit  -- by the index: a batch does not pass over all that those before it ended
         );
-        EXIT WHEN cardinality(v_ids) = 0;
+        IF cardinality(v_ids) = 0 THEN
+            PERFORM FROM __schema__.coatcheck_tenants AS t WHERE t.tenant = p_tenant FOR UPDATE;
+            EXIT;
+        END IF;
         v_ids := ARRAY(
             SELECT s.id FROM __schema__.coatcheck_sessions AS s
             WHERE s.id = ANY (v_ids) AND s.ended_at IS NULL ORDER BY s.id FOR UPDATE

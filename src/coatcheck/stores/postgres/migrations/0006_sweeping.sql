@@ -29,41 +29,64 @@ BEGIN
 END
 $$;
 
--- Forgets up to p_limit tombstones that ended before p_before, as many users' rows last raised before p_raised, and,
--- if p_max_ended is given, as many of the oldest tombstones beyond that number.
-CREATE FUNCTION __schema__.coatcheck_forget(
-    p_known integer, p_tenant text, p_before bigint, p_raised bigint, p_max_ended bigint, p_limit integer
-) RETURNS void
+-- Forgets up to p_limit tombstones that ended before p_before; answers how many.
+CREATE FUNCTION __schema__.coatcheck_forget_old(p_known integer, p_tenant text, p_before bigint, p_limit integer)
+RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH forgotten AS (
+        DELETE FROM __schema__.coatcheck_sessions AS d WHERE d.id = ANY (ARRAY(
+            SELECT s.id FROM __schema__.coatcheck_sessions AS s
+            WHERE s.tenant = p_tenant AND s.ended_at < p_before AND s.schema <= p_known
+            ORDER BY s.ended_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
+$$;
+
+-- Forgets up to p_limit of the oldest tombstones beyond p_max_ended; answers how many. It counts no further than it has
+-- to: among millions too many, counting all of them would take longer than a statement may.
+CREATE FUNCTION __schema__.coatcheck_forget_surplus(
+    p_known integer, p_tenant text, p_max_ended bigint, p_limit integer
+) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_ids text[];
+    v_forgotten bigint;
 BEGIN
+    PERFORM __schema__.coatcheck_require_read_committed();
+    -- Counted and chosen under one snapshot, so that two sweepers choose the same, and before anything is locked: rows
+    -- that an OFFSET passes over would be locked too, which writes each of them.
+    v_ids := ARRAY(
+        SELECT s.id FROM __schema__.coatcheck_sessions AS s
+        WHERE s.tenant = p_tenant AND s.ended_at IS NOT NULL AND s.schema <= p_known
+        ORDER BY s.ended_at LIMIT (
+            SELECT greatest(count(*) - p_max_ended, 0) FROM (
+                SELECT FROM __schema__.coatcheck_sessions AS e
+                WHERE e.tenant = p_tenant AND e.ended_at IS NOT NULL LIMIT p_max_ended + p_limit
+            ) AS counted
+        )
+    );
     DELETE FROM __schema__.coatcheck_sessions AS d WHERE d.id = ANY (ARRAY(
         SELECT s.id FROM __schema__.coatcheck_sessions AS s
-        WHERE s.tenant = p_tenant AND s.ended_at < p_before AND s.schema <= p_known
-        ORDER BY s.ended_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+        WHERE s.id = ANY (v_ids) AND s.ended_at IS NOT NULL FOR UPDATE SKIP LOCKED
     ));
-    IF p_max_ended IS NOT NULL THEN
-        -- Counted and chosen under one snapshot, so that two sweepers choose the same, and before anything is locked:
-        -- rows that an OFFSET passes over would be locked too, which writes each of them.
-        v_ids := ARRAY(
-            SELECT s.id FROM __schema__.coatcheck_sessions AS s
-            WHERE s.tenant = p_tenant AND s.ended_at IS NOT NULL AND s.schema <= p_known
-            ORDER BY s.ended_at LIMIT (
-                SELECT least(greatest(count(*) - p_max_ended, 0), p_limit) FROM __schema__.coatcheck_sessions AS e
-                WHERE e.tenant = p_tenant AND e.ended_at IS NOT NULL
-            )
-        );
-        DELETE FROM __schema__.coatcheck_sessions AS d WHERE d.id = ANY (ARRAY(
-            SELECT s.id FROM __schema__.coatcheck_sessions AS s
-            WHERE s.id = ANY (v_ids) AND s.ended_at IS NOT NULL FOR UPDATE SKIP LOCKED
-        ));
-    END IF;
-    DELETE FROM __schema__.coatcheck_users AS d USING (
-        SELECT u.tenant, u.user_id FROM __schema__.coatcheck_users AS u
-        WHERE u.tenant = p_tenant AND u.changed_at < p_raised
-        ORDER BY u.changed_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ) AS old
-    WHERE d.tenant = old.tenant AND d.user_id = old.user_id;
+    GET DIAGNOSTICS v_forgotten = ROW_COUNT;
+    RETURN v_forgotten;
 END
+$$;
+
+-- Forgets up to p_limit users' rows that were last raised before p_raised; answers how many.
+CREATE FUNCTION __schema__.coatcheck_forget_users(p_tenant text, p_raised bigint, p_limit integer) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH forgotten AS (
+        DELETE FROM __schema__.coatcheck_users AS d USING (
+            SELECT u.tenant, u.user_id FROM __schema__.coatcheck_users AS u
+            WHERE u.tenant = p_tenant AND u.changed_at < p_raised
+            ORDER BY u.changed_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+        ) AS old
+        WHERE d.tenant = old.tenant AND d.user_id = old.user_id
+        RETURNING 1
+    )
+    SELECT count(*) FROM forgotten
 $$;
