@@ -69,7 +69,10 @@ def _run(asked: argparse.Namespace) -> int:
         processes=1 if asked.store.startswith("memory") else asked.processes or 2, seed=asked.seed or drawn_seed(),
     )  # fmt: skip
     say(options.command)
-    with tempfile.TemporaryDirectory() as name, ready(options.store, Path(name)) as setup:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ready(options.store, Path(name), faults=options.faults != "none") as setup,
+    ):
         chosen = faults.chosen(options.faults, setup.faults)
         steps = options.steps * options.processes
         events = faults.plan(chosen, rounds=options.rounds, steps=steps, seed=options.seed)

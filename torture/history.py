@@ -134,7 +134,7 @@ class Terms(Struct, kw_only=True):
     acknowledged an end makes it again before it reads anything of the same user.
     """
 
-    promises: frozenset[int] = frozenset({*range(1, 9), 12})
+    promises: frozenset[int] = frozenset({*range(1, 10), 12})
     limit: int | None = None
     at_limit: str = "evict_least_recent"
     idle: int | None = None

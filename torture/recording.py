@@ -24,20 +24,24 @@ class Recorder:
         """Begin with nothing."""
         self.shared, self.process = shared, process
         self.ops: list[Op] = []
+        self.open: dict[int, Op] = {}
         self.unanswered = 0
 
     def begin(self, actor: int, request: int, verb: str, **facts: Any) -> Op:
         """Begin a step; it is kept when it ends."""
         WROTE.get()[0] = 0
         now = self.shared.now
-        return Op(
+        op = Op(
             start=time.monotonic_ns(), end=0, clock=now, until=now, actor=actor, request=request, verb=verb, **facts
         )
+        self.open[id(op)] = op
+        return op
 
     def end(self, op: Op, answer: str = "ok") -> Op:
         """End a step with its answer and keep it."""
         op.end, op.until, op.answer, op.wrote = time.monotonic_ns(), self.shared.now, answer, WROTE.get()[0]
         self.ops.append(op)
+        self.open.pop(id(op), None)
         self.unanswered += answer in UNSURE
         self.shared.progressed(self.process, len(self.ops))
         return op

@@ -19,7 +19,7 @@ from torture.guarantees import allowed, repeated
 from torture.history import History, Op
 from torture.judgements import Judgement, judge_round, named
 from torture.rounds import START
-from torture.setups import Setup
+from torture.setups import NAMES, Setup
 from torture.shared import Shared
 from torture.workers import Orders, end_with_parent, work
 from torture.world import Plan, terms_of
@@ -49,11 +49,10 @@ class Options(Struct, frozen=True, kw_only=True):
 
     @property
     def command(self) -> str:
-        """The command that repeats the run; a URL's password is left out."""
-        store = self.store if "@" not in self.store else self.store.partition("://")[0] + "://..."
+        """The command that repeats the run; what a URL may hold of a password is left out."""
         asked = {
-            "store": store, "operations": self.operations, "processes": self.processes, "tasks": self.tasks,
-            "seed": self.seed, "faults": self.faults, "steps": self.steps,
+            "store": masked(self.store), "operations": self.operations, "processes": self.processes,
+            "tasks": self.tasks, "seed": self.seed, "faults": self.faults, "steps": self.steps,
         }  # fmt: skip
         words = [word for name, value in asked.items() for word in (f"--{name}", str(value))]
         return shlex.join(["python", "-m", "torture", "run", *words])
@@ -67,6 +66,18 @@ class Options(Struct, frozen=True, kw_only=True):
             )
             for number in range(self.rounds)
         )  # fmt: skip
+
+
+def masked(store: str) -> str:
+    """Return a store's name, or its URL as far as it can hold no password.
+
+    One may stand before the host, in an option, or anywhere in a URL that is not written well: then nothing is shown
+    but what kind of store it is.
+    """
+    scheme, mark, _ = store.partition("://")
+    if not mark:
+        return store if store in NAMES else "..."
+    return f"{scheme}://..." if any(sign in store for sign in "@?#=") else store
 
 
 class Run:

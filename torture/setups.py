@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from torture.faults import Fault, Pair
 
@@ -25,18 +26,26 @@ class Setup(Struct, frozen=True):
     faults: Mapping[str, Fault] = {}
 
 
+PATIENCE: Final = "30s"
+"""What clients wait for in a run without faults, where every step is to be answered, however busy the machine is."""
+
+
 @contextmanager
-def ready(store: str, folder: Path) -> Generator[Setup]:
-    """Prepare a store by its name, or by its URL."""
+def ready(store: str, folder: Path, *, faults: bool = False) -> Generator[Setup]:
+    """Prepare a store by its name, or by its URL; *faults* says that some are going to be done to it."""
     if store == "memory":
         yield Setup(store, "memory://")
     elif store == "sqlite":
         yield Setup(store, f"sqlite:///{folder / 'sessions.db'}")
     elif store in _SERVERS:
         with _SERVERS[store]() as setup:
-            yield setup
+            yield setup if faults else replace(setup, url=_patient(setup.url))
     else:
         yield Setup(urlsplit(store).scheme, store)
+
+
+def _patient(url: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}timeout={PATIENCE}"
 
 
 @contextmanager

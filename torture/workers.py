@@ -17,6 +17,7 @@ from torture.history import encode
 from torture.recording import WROTE, Recorder
 from torture.rounds import look_back, play
 from torture.shared import Shared
+from torture.stalling import loud_when_still
 from torture.watching import Watched
 from torture.world import Plan, World
 
@@ -77,9 +78,11 @@ async def _round(world: World, barrier: Barrier) -> None:
     await asyncio.to_thread(barrier.wait)
     if world.recorder.process == 0:  # now that nobody's progress is that of the round before: faults go by it
         world.shared.round = world.plan.round
-    await play(world)
+    with loud_when_still(world.recorder):
+        await play(world)
     await asyncio.to_thread(barrier.wait)
     if world.recorder.process == 0:
-        await look_back(world)
+        with loud_when_still(world.recorder):
+            await look_back(world)
         world.shared.decide()
     await asyncio.to_thread(barrier.wait)

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.torture._cases import ENDED, READ, TWO, as_read, counted
 from tests.torture._histories import CLOCK, TERMS, commit, history, op, sign_in, visit
-from tests.torture.test_checker import ENDED, READ, TWO, as_read, counted
 from torture.history import Op, Terms
 from torture.judging import judge
 from torture.judging.findings import Violation

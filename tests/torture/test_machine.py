@@ -22,9 +22,11 @@ from torture.guarantees import GUARANTEES, WINDOW, allowed, repeated
 from torture.history import History, Op, Terms, keep, read, ticket_name
 from torture.judgements import Judgement, judged
 from torture.judging.rules import CHECKER, RULES
+from torture.recording import WROTE, Recorder
 from torture.running import Options, Run, summed
 from torture.setups import NAMES, Setup, ready
 from torture.shared import Shared
+from torture.stalling import Stall
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +36,7 @@ def run(store: str, folder: Path, *, operations: int, processes: int, wanted: st
     options = Options(
         store=store, operations=operations, processes=processes, tasks=8, seed=3, steps=2000, faults=wanted
     )
-    with ready(store, folder) as setup:
+    with ready(store, folder, faults=wanted != "none") as setup:
         events = faults.plan(faults.chosen(wanted, setup.faults), rounds=options.rounds, steps=2000 * processes, seed=3)
         return summed(Run(options, setup, events, folder, folder / "found").go(lambda _rounds, _steps: None))
 
@@ -52,6 +54,80 @@ def test_a_short_run_breaks_no_promise(store: str, processes: int, tmp_path: Pat
         "a rotation by age signs nobody out", "no digest is shown", "a sign-in under way is refused",
         "no sign-in under way brings old roles back", "a sign-in is refused only after a revocation",
     }  # fmt: skip
+
+
+def test_a_run_over_redis_that_is_killed_breaks_no_promise(tmp_path: Path, gap: Gap) -> None:
+    """SIGKILL and a start on its files, in each round, while browsers of two processes go on (promises 1 to 9)."""
+    needed(binaries.redis, gap)
+    total = run("redis", tmp_path, operations=8000, processes=2, wanted="kill")
+    assert total.stories == []
+    assert total.violations == {}
+    assert total.faults.get("kill")
+    assert total.steps > 6000
+    assert sum(total.checked.values()) > 20_000
+
+
+def test_a_run_over_postgresql_breaks_no_promise(tmp_path: Path, gap: Gap) -> None:
+    """What is true of the embedded stores is true of the server, from two processes (promises 1 to 9)."""
+    needed(lambda: binaries.postgres(15), gap)
+    total = run("postgres15", tmp_path, operations=4000, processes=2)
+    assert total.stories == []
+    assert total.violations == {}
+    assert total.steps > 3000
+    assert total.checked["without a fault every step is answered"] > 3000
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "redis://ann:hush@host:6379/0",
+        "redis://host:6379/0?password=hush",
+        "redis+sentinel://host:26379/main?sentinel_password=hush",
+        "postgresql:///db?host=/tmp&password=hush",
+        "redis://:hu#sh@host",
+        "host=/tmp password=hush",
+    ],
+)
+def test_a_command_holds_no_password(store: str) -> None:
+    """It is written into results, histories and docs; whatever may hold a password is left out (promise 7)."""
+    command = Options(store=store, operations=1, processes=1, tasks=1, seed=1).command
+    assert "hu" not in command
+    assert "sh@" not in command
+    assert "--store" in command
+
+
+@pytest.mark.parametrize("store", ["redis", "sqlite:////tmp/sessions.db", "redis://127.0.0.1:6379/0"])
+def test_a_command_names_a_store_that_has_no_password(store: str) -> None:
+    """So that it can be repeated as it stands."""
+    assert f"--store {store} " in Options(store=store, operations=1, processes=1, tasks=1, seed=1).command
+
+
+def test_a_round_that_stands_still_names_its_open_steps(tmp_path: Path) -> None:
+    """Looks are counted for as long as no step ends, and what is open is named."""
+    WROTE.set([0])
+    shared = Shared.create(tmp_path / "shared", 1000)
+    recorder = Recorder(shared, 1)
+    stall = Stall(recorder, patience=2)
+    assert stall.look() is None
+    recorder.end(recorder.begin(1001, 1, "load"))
+    assert [stall.look(), stall.look()] == [None, None]
+    recorder.begin(1002, 1, "revoke_user", user="ann")
+    assert stall.look() == "process 1 ended no step for 2 s; open steps: revoke_user by actor 1002 of ann"
+    shared.close()
+
+
+def test_a_process_that_stands_still_ends_loudly(tmp_path: Path) -> None:
+    """Also one whose event loop is blocked; the run then says that a process failed."""
+    script = (
+        "import sys, threading; from pathlib import Path; from torture.recording import WROTE, Recorder\n"
+        "from torture.shared import Shared; from torture.stalling import loud_when_still\n"
+        "WROTE.set([0]); recorder = Recorder(Shared.create(Path(sys.argv[1]), 1))\n"
+        "with loud_when_still(recorder, 1): recorder.begin(7, 1, 'sweep'); threading.Event().wait()"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "shared")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "open steps: sweep by actor 7" in done.stderr
 
 
 def test_a_run_whose_processes_fail_is_no_success(tmp_path: Path) -> None:

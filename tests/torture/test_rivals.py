@@ -16,7 +16,7 @@ from torture.rivals.command import as_json, main, summary
 from torture.rivals.contenders import ALL, BY_NAME, CONTENDERS
 from torture.rivals.jar import Jar, changes
 from torture.rivals.outside import judge_outside
-from torture.rivals.running import Finding, Plan, Result, run
+from torture.rivals.running import Finding, Plan, Result, _Tally, run
 from torture.rivals.scenes import promises_of
 from torture.rivals.site import Site
 from torture.rivals.stores import Stores
@@ -63,6 +63,23 @@ def test_coatcheck_breaks_nothing_in_the_same_scenes(name: str, gap: Gap) -> Non
     broken, result = _broken(name, gap)
     assert broken == dict.fromkeys(range(1, 7), 0)
     assert result.not_offered == []
+
+
+def test_a_promise_that_breaks_in_a_scene_of_another_counts() -> None:
+    """A lost update is one wherever it shows, and fails coatcheck's own row too (promises 2 and 3)."""
+    site = Site(BY_NAME["coatcheck-memory"], [], random.Random(1))  # noqa: S311 - repeatable, not secret
+    site.enter(2, "signing out")
+    site.enter(2, "ending a user")
+    seen = _op(0, "load", session="s1", ticket="t1", actor=site.number("actor"))
+    found = Violation(promise=3, rule="rule", text="text", ops=(seen,))
+    tally = _Tally(site.contender)
+    tally.take(site, [found])
+    result = tally.into(_result())
+    counted = {one.promise: (one.broken, one.attempts, one.scenes) for one in result.findings if one.attempts}
+    assert counted == {
+        2: (0, 2, {"signing out": [0, 1], "ending a user": [0, 1]}),
+        3: (1, 1, {"ending a user": [1, 1]}),
+    }
 
 
 def test_a_contender_that_cannot_start_says_why() -> None:

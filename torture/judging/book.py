@@ -4,77 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
 
-from msgspec import Struct
-
-from torture.history import NEVER, UNSURE, History, Op, process_of
-
-
-class Death(Struct, frozen=True):
-    """What ends a session, or may: certainly from ``since`` on (``None``: perhaps never), at the earliest ``maybe``."""
-
-    op: Op
-    since: int | None
-    maybe: int
-    promise: int = 2
-
-
-class Story:
-    """One session's life."""
-
-    __slots__ = (
-        "dead", "deaths", "doubtful", "events", "id", "listed", "made", "ops", "rotates", "sightings", "tickets",
-        "tried", "user",
-    )  # fmt: skip
-
-    def __init__(self, id: str) -> None:
-        """Begin without anything known."""
-        self.id = id
-        self.made: Op | None = None
-        self.user: str | None = None
-        self.ops: list[Op] = []
-        self.listed: list[Op] = []
-        self.events: list[Op] = []
-        self.rotates: list[Op] = []
-        self.tickets: dict[str, Op] = {}
-        self.sightings: list[Op] = []
-        self.tried: list[Op] = []
-        self.deaths: list[Death] = []
-        self.dead: Death | None = None
-        self.doubtful = NEVER
-
-    def ends(self, deaths: list[Death]) -> None:
-        """Keep what may have ended it: ``dead`` holds first for certain, from ``doubtful`` on it may be dead."""
-        self.deaths = deaths
-        certain = [death for death in deaths if death.since is not None]
-        self.dead = min(certain, key=lambda death: death.since or 0, default=None)
-        self.doubtful = min((death.maybe for death in deaths), default=NEVER)
-
-    def certain_at(self, moment: int) -> bool:
-        """Whether it was certainly there at *moment*, its clocks aside."""
-        return self.made is not None and self.made.end <= moment < self.doubtful
-
-
-class Person:
-    """What was done to one user."""
-
-    __slots__ = ("lists", "logins", "revokes", "roles", "stories")
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self.logins: list[Op] = []
-        self.revokes: list[Op] = []
-        self.roles: list[Op] = []
-        self.lists: list[Op] = []
-        self.stories: list[Story] = []
-
-
-def succeeded(op: Op) -> bool:
-    """Whether a step shows its session alive, or changed it: a mere end of a request does neither."""
-    if op.verb == "save":
-        return op.ok and op.session is not None and bool(op.change) and op.made is None
-    return op.ok and op.verb in ("load", "rotate", "transact", "get")
+from torture.history import UNSURE, History, Op, process_of
+from torture.judging.endings import file_endings
+from torture.judging.stories import Person, Story, succeeded
 
 
 class Book:
@@ -98,8 +31,12 @@ class Book:
         self.unsure = False
         for op in self.ops:
             self._file(op)
-        for story in self.stories.values():
-            story.ends(list(self._deaths(story)))
+        file_endings(self)
+
+    @property
+    def undoes(self) -> bool:
+        """Whether a fault of this round may bring back what was ended."""
+        return any("revocation" in self.terms.allowed.get(fault.note, {}) for fault in self.faults)
 
     def story(self, session: str) -> Story:
         """Return a session's story, begun if need be."""
@@ -187,57 +124,6 @@ class Book:
             person.lists.append(op)
         if op.ok and op.verb in ("list", "load"):
             self.asked[process_of(op), op.user or ""].append(op)
-
-    # -- deaths
-
-    def _deaths(self, story: Story) -> Iterator[Death]:
-        for op in story.ops:
-            if (op.made != story.id and op.maybe) or (op.verb == "revoke" and op.answer == "none"):
-                yield from self._by_hand(story, op)
-        revokes = self.people[story.user].revokes if story.user is not None else []
-        for op in (*revokes, *self.everybody):
-            if op.maybe and op.note != story.id and not self._is_later(story, op):
-                yield Death(op, self._reaches(story, op), op.start)
-        if story.user is not None:
-            yield from self._by_limit(story)
-
-    def _by_hand(self, story: Story, op: Op) -> Iterator[Death]:
-        known = story.made is not None and story.made.end <= op.start
-        if op.verb == "logout":
-            yield Death(op, op.end if op.ok else None, op.start)
-        elif op.verb == "revoke" and op.note != "foreign":
-            yield Death(op, op.end if op.answer not in UNSURE and known else None, op.start)
-        elif op.verb == "login" and op.note and op.session == story.id:
-            yield Death(op, op.end if op.ok and not self.stirred(story, op) else None, op.start, 5)
-        elif op.verb == "event":
-            yield Death(op, op.end, op.start)
-
-    def _is_later(self, story: Story, op: Op) -> bool:
-        """Whether a revocation was over before the session was begun."""
-        return story.made is not None and op.over <= story.made.start and not self._outdates(story, op)
-
-    def _outdates(self, story: Story, op: Op) -> bool:
-        """Whether a revocation began after the session's sign-in had read its epoch."""
-        epoch_at = story.made.epoch_at if story.made is not None else None
-        return epoch_at is not None and epoch_at <= op.start
-
-    def _reaches(self, story: Story, op: Op) -> int | None:
-        """Return from when on a revocation has certainly ended a session that it may have ended."""
-        made = story.made
-        if made is None or not op.ok:
-            return None
-        if made.end <= op.start:
-            return op.end
-        return max(op.end, made.end) if self._outdates(story, op) else None
-
-    def _by_limit(self, story: Story) -> Iterator[Death]:
-        """Sign-ins push out the least recent; where every end event was collected, only what has one was pushed out."""
-        sure = self.terms.exact and not self.unsure
-        if self.terms.limit is None or (sure and not any(op.note == "evicted" for op in story.events)):
-            return
-        for op in self.people[story.user or ""].logins:
-            if op.maybe and op.made != story.id and (story.made is None or op.over > story.made.start):
-                yield Death(op, None, op.start)
 
     def stirred(self, story: Story, op: Op) -> bool:
         """Whether the session's privileges may have changed between the load of a request and a step of it."""

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from torture.history import NEVER, UNSURE, Op
-from torture.judging.book import Book, Story
+from torture.judging.book import Book
 from torture.judging.findings import Findings
+from torture.judging.stories import RENEWS, Story
 
 LATE = "nothing works past a deadline"
 FIXED = "the absolute deadline never moves"
 FORWARD = "activity moves forward only"
 EARLY = "nobody is signed out before a deadline"
 HOLDER = "a rotation by age signs nobody out"
-
-RENEWS = frozenset({"save", "rotate", "transact"})
-"""The steps that may record activity; a transaction saves what its request changed before."""
-
-
-def latest_idle(book: Book, story: Story) -> int:
-    """Return the latest moment of the sessions' clock at which a session may have been alive by both clocks.
-
-    A request that begins at or past the idle deadline cannot move it; one that began before moves it to its own end
-    and the idle timeout at most.
-    """
-    made, idle = story.made, book.terms.idle
-    if made is None:
-        return NEVER
-    deadline = NEVER if idle is None or made.idle is None else made.idle
-    for op in story.ops:
-        if idle is not None and op.verb in RENEWS and op.clock < deadline < NEVER:
-            deadline = max(deadline, op.until + idle)
-    return min(deadline, made.expires or NEVER)
 
 
 def judge(book: Book, findings: Findings) -> None:

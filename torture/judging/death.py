@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from torture.history import UNSURE, Op
-from torture.judging.book import Book, Story, between
+from torture.judging.book import Book, between
 from torture.judging.findings import Findings
+from torture.judging.stories import Story
 
 DEAD = "dead stays dead"
 STALE = "a sign-in under way is refused"

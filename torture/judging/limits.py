@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from torture.history import NEVER, UNSURE, Op
-from torture.judging.book import Book, Person, Story
-from torture.judging.clocks import latest_idle
+from torture.judging.book import Book
+from torture.judging.endings import standing
 from torture.judging.findings import Findings
+from torture.judging.stories import Person, Story, within
 
 HELD = "the limit holds"
 NEEDED = "nobody is refused or evicted below the limit"
@@ -23,10 +24,10 @@ def judge(book: Book, findings: Findings) -> None:
             if not op.ok:
                 continue
             findings.check(HELD)
-            standing = [book.stories[each] for each in op.listed or () if _outlasts(book.stories[each], op)]
-            if len(standing) > limit:
-                text = f"{name} had {len(standing)} live sessions in one list, and the limit is {limit}"
-                findings.found(4, HELD, text, *(story.made for story in standing), op, loss="limit")
+            alive = [book.stories[each] for each in op.listed or () if _outlasts(book.stories[each], op)]
+            if len(alive) > limit:
+                text = f"{name} had {len(alive)} live sessions in one list, and the limit is {limit}"
+                findings.found(4, HELD, text, *(story.made for story in alive), op, loss="limit")
         _overlaps(book, name, person, limit, findings)
         _needless(book, person, limit, findings)
 
@@ -80,18 +81,18 @@ def _needless(book: Book, person: Person, limit: int, findings: Findings) -> Non
     for op in person.logins:
         if op.answer == "session_limit_reached" and not _unknown(person, op):
             findings.check(NEEDED)
-            standing = _standing(book, person, op)
-            if len(standing) < limit:
-                text = f"{op.user} was refused with at most {len(standing)} live sessions, and the limit is {limit}"
-                made = [story.made for story in standing]
-                back, least = _ends(person), limit - len(standing)
+            alive = standing(book, person, op)
+            if len(alive) < limit:
+                text = f"{op.user} was refused with at most {len(alive)} live sessions, and the limit is {limit}"
+                made = [story.made for story in alive]
+                back, least = _ends(person), limit - len(alive)
                 findings.found(4, NEEDED, text, *made, op, loss="revocation", lost=back, least=least)
     for story in person.stories:
         for event in story.events:
             if event.note == "evicted" and not _unknown(person, event):
                 findings.check(NEEDED)
-                causes = [op for op in person.logins if op.ok and op.start <= event.start <= op.end]
-                if causes and all(len(_standing(book, person, op)) < limit for op in causes):
+                causes = [op for op in within(person.logins, event) if op.ok]
+                if causes and all(len(standing(book, person, op)) < limit for op in causes):
                     text = f"{story.id} was evicted below the limit of {limit}"
                     back = _ends(person)
                     findings.found(4, NEEDED, text, story.made, *causes, event, loss="revocation", lost=back)
@@ -105,19 +106,3 @@ def _ends(person: Person) -> list[Op]:
 def _unknown(person: Person, op: Op) -> bool:
     """Whether a sign-in that the store did not answer may have made a session before a step was over."""
     return any(other.answer in UNSURE and other.start < op.end for other in person.logins)
-
-
-def _standing(book: Book, person: Person, login: Op) -> list[Story]:
-    """Return the user's sessions that may have been alive while a sign-in was under way, without what it replaced."""
-    standing: list[Story] = []
-    for story in person.stories:
-        made = story.made
-        if made is None or made is login or made.start >= login.end:
-            continue
-        # A session whose privileges changed since the request had loaded it is not replaced, and stands.
-        replaced = login.note and story.id == login.session and not book.stirred(story, login)
-        dead = story.dead
-        gone = dead is not None and (dead.since or 0) <= login.start
-        if not replaced and not gone and latest_idle(book, story) > login.clock:
-            standing.append(story)
-    return standing

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from torture.history import UNSURE, Op
-from torture.judging.book import Book, Story, between, succeeded
+from torture.judging.book import Book, between
 from torture.judging.findings import Findings
+from torture.judging.stories import Story, succeeded
 
 REPLACED = "a replaced ticket is dead at once"
 OLD = "nothing is changed from an older privilege"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from torture.history import Op
-from torture.judging.book import Book, Story
+from torture.judging.book import Book
 from torture.judging.findings import Findings
+from torture.judging.stories import Story
 
 CHANGE = "a change is refused only for a reason"
 SIGN_IN = "a sign-in is refused only after a revocation"
@@ -32,7 +33,7 @@ def judge(book: Book, findings: Findings) -> None:
 def _changed(book: Book, story: Story, op: Op, findings: Findings) -> None:
     if op.answer == "session_gone":
         findings.check(CHANGE)
-        if _lives(book, story, op):
+        if story.certain_during(op) and story.outlasts(op, book.terms.idle):
             text = f"{op.verb} was told that {story.id} is gone, and nothing had ended it"
             findings.found(3, CHANGE, text, story.made, op, loss="session", lost=[story.made] if story.made else [])
     elif op.answer == "privilege_changed" and not book.faults:
@@ -40,15 +41,6 @@ def _changed(book: Book, story: Story, op: Op, findings: Findings) -> None:
         if not book.stirred(story, op):
             text = f"{op.verb} was told that the privileges of {story.id} had changed, and nobody had changed them"
             findings.found(3, CHANGE, text, story.made, book.loaded(op), op)
-
-
-def _lives(book: Book, story: Story, op: Op) -> bool:
-    """Whether a session was certainly alive for as long as a step took, its clocks included."""
-    if not story.certain_at(op.start) or story.doubtful < op.end:
-        return False
-    known = max((each.idle for each in story.ops if each.idle is not None and each.end <= op.start), default=0)
-    expires = story.made.expires if story.made is not None else None
-    return (book.terms.idle is None or op.until < known) and (expires is None or op.until < expires)
 
 
 def _signed_in(book: Book, reasons: list[Op], login: Op, findings: Findings) -> None:

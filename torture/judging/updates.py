@@ -6,8 +6,9 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 
 from torture.history import UNSURE, Op
-from torture.judging.book import Book, Story
+from torture.judging.book import Book
 from torture.judging.findings import Findings
+from torture.judging.stories import Story
 
 LOST = "no acknowledged change is lost"
 GHOST = "what was refused is not written"

@@ -26,7 +26,8 @@ class Finding(msgspec.Struct):
     Attributes:
         promise: its number in the design.
         attempts: scenes that tried it.
-        broken: scenes of these in which the judge found it broken.
+        broken: scenes of these in which the judge found it broken. A scene that tries another promise is one of them
+            only where it broke this one too.
         scenes: the same two numbers, broken and attempts, for each kind of scene.
         rule: the judge's rule, when broken.
         what: what happened in the story, in a sentence.
@@ -133,21 +134,19 @@ class _Tally:
         self._operations = 0
 
     def take(self, site: Site, violations: Sequence[Violation]) -> None:
-        """Add one round: a scene in which a promise broke counts once, and only where it was tried."""
+        """Add one round: a scene counts once for the promise that it tries, and for any other that broke in it."""
         self._operations += len(site.ops)
         self._errors.update(site.errors)
-        broken: set[int] = set()
+        played = {(scene.promise, scene): False for scene in site.scenes}
         for violation in violations:
-            scene = site.scene_of[violation.culprit.actor]
-            if scene.promise == violation.promise:
-                broken.add(scene.number)
-                self._tell(violation, site.ops)
-        for scene in site.scenes:
-            finding = self._findings[scene.promise]
+            played[violation.promise, site.scene_of[violation.culprit.actor]] = True
+            self._tell(violation, site.ops)
+        for (promise, scene), broken in played.items():
+            finding = self._findings[promise]
             kind = finding.scenes.setdefault(scene.name, [0, 0])
-            kind[0] += scene.number in broken
+            kind[0] += broken
             kind[1] += 1
-            finding.broken += scene.number in broken
+            finding.broken += broken
             finding.attempts += 1
 
     def _tell(self, violation: Violation, ops: Sequence[Op]) -> None:
