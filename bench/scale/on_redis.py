@@ -88,13 +88,15 @@ class RedisEngine:
                 pipeline.memory_usage(keys.index(tag, user_id), samples=0)
                 pipeline.strlen(keys.index(tag, user_id))
             sizes = pipeline.execute()
-            due = client.memory_usage(f"{keys.prefix}d:{{{ONE}}}0", samples=_SAMPLES)
+            # One for each epoch that sessions were created under; `KEYS`, because nobody else uses this server.
+            epochs = client.keys(f"{keys.prefix}d:{{{ONE}}}*")
+            due = sum(client.memory_usage(key, samples=_SAMPLES) or 0 for key in epochs)
             browse = client.memory_usage(f"{keys.prefix}c:{{{ONE}}}", samples=_SAMPLES)
         own, indexes, lengths = sizes[: len(sample)], sizes[len(sample) :: 2], sizes[len(sample) + 1 :: 2]
         return {
             "record": sum(own) / len(sample),
             "user index": sum(indexes) / (sum(lengths) / ENTRY),
-            "due index": (due or 0) / sessions,
+            "due index": due / sessions,
             "browse index": (browse or 0) / sessions,
         }
 

@@ -137,11 +137,11 @@ async def _obey(url: str, orders: Any) -> None:
         swept, begun = 0, time.perf_counter()
         while time.perf_counter() - begun < seconds:
             moment = now()
-            ended = await store.sweep(
+            buried = await store.sweep(
                 now=moment, limit=BATCH, forget_before=moment - policy.keep_ended_ms, max_ended=policy.max_ended
             )
-            swept += len(ended)
-            if len(ended) < BATCH:
+            swept += len(buried.ended)
+            if not buried.more:
                 break
         orders.send((swept, time.perf_counter() - begun))
     await store.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.scale.results import PARTS, Machine, Results, Rival, StoreResult
+from bench.scale.targets import pace, targets
 
 
 def page(results: Results) -> str:
@@ -14,6 +15,7 @@ def page(results: Results) -> str:
         return "Nothing has been measured yet.\n"
     sections = [
         ("What was measured", _setups(stores)),
+        ("What was aimed at", table(("target", "measured", "met or missed"), targets(stores))),
         ("Bytes a session", _space(stores) + "\n" + _rivals(results.rivals)),
         ("Looking one session up", _lookups(stores)),
         ("A user with very many sessions", _users(stores)),
@@ -114,7 +116,7 @@ def _users(stores: dict[str, StoreResult]) -> str:
 def _sweeps(stores: dict[str, StoreResult]) -> str:
     rows = [
         (
-            name, _pace(sweep.pause_ms), f"{sweep.expired:,}", f"{sweep.expired / max(sweep.seconds, 0.001):,.0f}",
+            name, pace(sweep.pause_ms), f"{sweep.expired:,}", f"{sweep.expired / max(sweep.seconds, 0.001):,.0f}",
             f"{sweep.quiet.p50_us:.0f}", f"{sweep.quiet.p99_us:.0f}", f"{sweep.busy.p50_us:.0f}",
             f"{sweep.busy.p99_us:.0f}", f"{sweep.ratio.p50_us:.2f}", f"{sweep.ratio.p99_us:.2f}",
         )
@@ -126,7 +128,3 @@ def _sweeps(stores: dict[str, StoreResult]) -> str:
         "ratio p99",
     )  # fmt: skip
     return table(heads, rows)
-
-
-def _pace(pause_ms: float) -> str:
-    return f"pausing {pause_ms:.0f} ms" if pause_ms else "without a pause"

@@ -164,21 +164,34 @@ def test_newer_postgres_tables_are_refused(postgres: Engine, tmp_path: Path) -> 
     assert (code, "upgrade coatcheck" in err, "waiting" in err) == (2, True, False)
 
 
-def test_older_sqlite_files_are_brought_up_to_date(tmp_path: Path) -> None:
-    """A SQLite file of the release before is migrated by opening it, and its sessions are kept."""
-    path = tmp_path / "shop.db"
-    with sqlite3.connect(path) as old:
+def first_release(path: Path, filled: Path) -> None:
+    """Make a SQLite file as the first release had it, with the rows of another."""
+    with sqlite3.connect(path, isolation_level=None) as old:
         for statement in STEPS[0]:
             old.execute(statement)
+        old.execute("ATTACH ? AS filled", (str(filled),))
+        for (table,) in old.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+            old.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM filled.{table}")  # noqa: S608
         old.execute("PRAGMA application_id = 0x636F6174")
         old.execute("PRAGMA user_version = 1")
     old.close()
-    shop = Shop(f"sqlite:///{path}")
+
+
+def test_older_sqlite_files_are_brought_up_to_date(tmp_path: Path) -> None:
+    """A SQLite file of the release before is migrated by opening it, and its sessions are kept."""
+    path, filled = tmp_path / "shop.db", tmp_path / "filled.db"
 
     async def story() -> None:
-        async with shop.open(), shop.browser() as ada:
-            assert (await ada.post("/login?user=ada")).status_code == 200
+        before = Shop(f"sqlite:///{filled}")
+        async with before.open(), before.browser() as ada:
+            token = await sign_in(ada, cart="apples")
+        first_release(path, filled)
+        after = Shop(f"sqlite:///{path}")
+        async with after.open(), after.browser(token) as ada, after.browser() as bob:
+            assert (await ada.get("/read")).json()["data"] == {"cart": "apples"}
             assert await user_of(ada) == "ada"
+            await sign_in(bob, user="bob")
+            assert await user_of(bob) == "bob"
 
     run(story)
     with sqlite3.connect(path) as now:

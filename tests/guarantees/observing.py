@@ -41,27 +41,33 @@ def _first(name: str, maker: Maker) -> str:
 
 
 class Prepared(Struct, array_like=True):
-    """Sessions that were there long before the fault, and one that comes just before it; ``stale`` is Bob's epoch."""
+    """Sessions that were there long before the fault, and one that comes just before it.
+
+    ``stale`` is Bob's epoch as a sign-in under way holds it; ``None`` when nobody is left who does.
+    """
 
     people: People
     signing: str
     committed: str
     ended: str
     swept_out: tuple[str, ...]
-    stale: int
+    stale: int | None
     promoted: str
     rotated: str
     fresh_digest: bytes
 
 
 class Seen(Struct, array_like=True):
-    """What one look found. States are ``live``, ``dead``, ``none`` and ``unreadable``."""
+    """What one look found. States are ``live``, ``dead``, ``none`` and ``unreadable``.
+
+    ``refuses_stale`` says whether a sign-in that had begun before the revocation is refused; ``None`` without one.
+    """
 
     signed_in: str
     value: bytes | None
     committed: str
     ended: tuple[str, ...]
-    refuses_stale: bool
+    refuses_stale: bool | None
     roles: tuple[str, ...] | None
     digest: bytes | None
     live: int
@@ -109,7 +115,7 @@ async def observe(store: Store, prepared: Prepared) -> Seen:
         value=committed.data.get("n") if isinstance(committed, Record) else None,
         committed=state(committed),
         ended=tuple(map(state, ended)),
-        refuses_stale=await store.epoch(prepared.people.bob) != prepared.stale,
+        refuses_stale=None if prepared.stale is None else await store.epoch(prepared.people.bob) != prepared.stale,
         roles=promoted.roles if isinstance(promoted, Record) else None,
         digest=rotated.secret_digest if isinstance(rotated, Record) else None,
         live=len(await lists.list_user(prepared.people.dan, now=now())),
@@ -123,10 +129,23 @@ def holds(verb: str, seen: Seen, prepared: Prepared) -> bool:
     if verb == "commit":
         return seen.value == VALUE
     if verb == "revoke":
-        return "live" not in seen.ended and seen.refuses_stale
+        return "live" not in seen.ended and seen.refuses_stale is not False
     if verb == "privilege":
         return seen.roles in (None, NEW) and seen.digest in (None, prepared.fresh_digest)
     return seen.live <= LIMIT.count
+
+
+def vanished(seen: Seen) -> list[str]:
+    """Name the sessions that were there long before the fault and are not there at all: neither live nor ended."""
+    there = {
+        "the one that was written to": seen.committed != "none",
+        "the one that was promoted": seen.roles is not None,
+        "the one that was rotated": seen.digest is not None,
+        "one that was ended": "none" not in seen.ended,
+        # The last sign-in may be lost and the eviction that it made be repeated.
+        "those that count towards the limit": seen.live >= LIMIT.count - 1,
+    }
+    return [name for name, found in there.items() if not found]
 
 
 def strange(seen: Seen) -> list[str]:

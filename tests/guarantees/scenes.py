@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from coatcheck.errors import StoreUnavailable
 from coatcheck.runtime import finish
 from coatcheck.testing._make import Maker
 from coatcheck.verbs import Created
 from tests.guarantees.actor import Actor
-from tests.guarantees.observing import LIMIT, People, Prepared, Seen, holds, new, now, observe, strange
+from tests.guarantees.observing import LIMIT, People, Prepared, Seen, holds, new, now, observe, strange, vanished
 from torture.killing.cells import KEPT, LOST, REPEATED, UNANSWERED, Outcome
 from torture.killing.deployments import DEPLOYMENTS, Deployment, Fault
 from torture.killing.steps import OK
@@ -31,9 +32,11 @@ class Scene(Struct):
         prepared: the sessions.
         answers: what each step was told.
         fresh: what a client saw that nobody had used, before the worker asked anything.
-        worker: what the worker saw that had acknowledged the steps; ``None`` when it died.
+        worker: what the worker saw that had acknowledged the steps: after the fault, or, when the fault was its own
+            death, just before that; ``None`` when it died with the server.
         after: what a new client saw after that.
-        live: how many sessions somebody has who then signed in beyond the limit, at the worker and at a new client.
+        live: how many sessions somebody has who then signed in beyond the limit, at the worker if it lives and at a
+            new client.
     """
 
     prepared: Prepared
@@ -60,8 +63,6 @@ def played(deployment: Deployment, configuration: str, fault: str, *, forgetful:
     done = _fault(deployment, fault)
     with Actor(deployment.url, scene, forgetful=forgetful) as actor:
         prepared: Prepared = actor.ask("prepare")
-        if deployment.url == "memory://":
-            prepared.stale = -1  # whoever has read an epoch dies with the process that kept it
         _let_it_settle(deployment)
         if fault == "parted" and deployment.lag is not None:
             deployment.lag()
@@ -71,10 +72,14 @@ def played(deployment: Deployment, configuration: str, fault: str, *, forgetful:
             answers = answers or actor.ask("act")  # at the old primary, which is still answering
             if fault == "parted":
                 deployment.catch_up()
+            last: Seen | None = actor.ask("look") if fault == "worker" else None
             if dies := fault == "worker" or fault.endswith("both"):
                 actor.kill()
             done.recover()
-            return _looked(deployment, prepared, answers, None if dies else actor)
+            if deployment.url == "memory://":
+                prepared = replace(prepared, stale=None)  # whoever has read an epoch died with the process that kept it
+            looked = _looked(deployment, prepared, answers, None if dies else actor)
+            return replace(looked, worker=looked.worker or last)
         finally:
             done.mend()
 
@@ -92,8 +97,7 @@ def _let_it_settle(deployment: Deployment) -> None:
     """Let snapshot and replicas have what was prepared; what comes after has no such moment."""
     if deployment.save is not None:
         deployment.save()
-    if deployment.lag is not None:
-        time.sleep(0.3)
+    deployment.settle()
 
 
 def _fault(deployment: Deployment, fault: str) -> Fault:
@@ -147,11 +151,11 @@ def patiently(act: Callable[[], Any]) -> Any:
 
 def broken(scene: Scene, verb: str, outcome: Outcome) -> str | None:
     """Say how a cell's promise was broken; ``None`` when it was kept."""
-    looks = [each for each in (scene.fresh, scene.worker, scene.after) if each is not None]
+    looks = _looks(scene)
     faults = [fault for each in looks for fault in strange(each)]
     if faults:
         return f"there is what nobody wrote: {faults}"
-    if verb == "limit" and set(scene.live) != {LIMIT.count} and scene.worker is not None:
+    if verb == "limit" and not _fill_the_limit(scene.live):
         return f"{scene.live} live sessions, as a worker and a new client see them, where {LIMIT.count} may be"
     answers = scene.answers[verb]
     if outcome == UNANSWERED:
@@ -165,6 +169,20 @@ def broken(scene: Scene, verb: str, outcome: Outcome) -> str | None:
     if outcome == LOST and holds(verb, scene.after, scene.prepared):
         return "it is there; the table promises too little"
     return None
+
+
+def gone(scene: Scene) -> list[str]:
+    """Name what was there long before the fault and what anybody missed since: it may go with all the rest only."""
+    return sorted({name for each in _looks(scene) for name in vanished(each)})
+
+
+def _looks(scene: Scene) -> list[Seen]:
+    return [each for each in (scene.fresh, scene.worker, scene.after) if each is not None]
+
+
+def _fill_the_limit(live: tuple[int, ...]) -> bool:
+    """Whether nobody has more than the limit, and just as many where a worker signed in until it was reached."""
+    return max(live) <= LIMIT.count and (len(live) == 1 or min(live) == LIMIT.count)
 
 
 def outcome_of(scene: Scene, verb: str) -> str:

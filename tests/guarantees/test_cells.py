@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.guarantees.scenes import Scene, broken, deployed, outcome_of, played
+from tests.guarantees.scenes import Scene, broken, deployed, gone, outcome_of, played
 from tests.servers import binaries
 from tests.servers.fixtures import Gap, needed
-from torture.killing.cells import Outcome, cells
+from torture.killing.cells import CELLS, LOST, Outcome, cells
 from torture.killing.deployments import Deployment
 
 Stage = Callable[[str, str], Scene]
@@ -74,3 +74,17 @@ def test_cell(stage: Stage, configuration: str, fault: str, verb: str, outcome: 
 
     print(f"{configuration}/{fault}/{verb}, which is {outcome}: {outcome_of(scene, verb)}")  # noqa: T201 - shown with -s
     assert broken(scene, verb, outcome) is None
+
+
+@pytest.mark.parametrize(
+    ("configuration", "fault"),
+    [pytest.param(name, fault, id=f"{name}/{fault}") for name, faults in CELLS.items() for fault in faults],
+)
+def test_whatever_was_there_long_before_is_still_there(stage: Stage, configuration: str, fault: str) -> None:
+    """A fault costs the last steps at most: only where sign-ins are all lost may older sessions be missing, and are."""
+    missing = gone(stage(configuration, fault))
+
+    if CELLS[configuration][fault]["sign-in"] == LOST:
+        assert missing
+    else:
+        assert missing == []

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.guarantees.observing import OLD, People, Prepared, Seen
-from tests.guarantees.scenes import Scene, broken, deployed, played
+from tests.guarantees.scenes import Scene, broken, deployed, gone, played
 from tests.servers import binaries
 from tests.servers.fixtures import Gap, needed
 from torture.killing.cells import CELLS
@@ -53,9 +53,10 @@ PREPARED = Prepared(
     people=People("ann", "bob", "cat", "dan"), signing="s", committed="c", ended="e", swept_out=("b1", "b2"), stale=3,
     promoted="p", rotated="r", fresh_digest=b"new",
 )  # fmt: skip
-GOOD = Seen("live", b"7", "live", ("dead", "dead", "none"), True, ("admin",), b"new", 2)
+GOOD = Seen("live", b"7", "live", ("dead", "dead", "dead"), True, ("admin",), b"new", 2)
 ANSWERS = {"sign-in": ["ok"], "commit": ["ok"], "revoke": ["ok", "ok"], "privilege": ["ok", "ok"], "limit": ["ok"]}
 WHOLE = Scene(PREPARED, ANSWERS, GOOD, GOOD, GOOD, (2, 2))
+EMPTY = Seen("none", None, "none", ("none", "none", "none"), False, None, None, 0)
 
 
 @pytest.mark.parametrize("verb", ANSWERS)
@@ -95,6 +96,40 @@ def test_answers_are_judged_too() -> None:
     assert "too little" in str(broken(WHOLE, "commit", "lost"))
     assert "live sessions" in str(broken(replace(WHOLE, live=(2, 1)), "limit", "kept"))
     assert "live sessions" in str(broken(replace(WHOLE, live=(3, 3)), "limit", "kept"))
+
+
+def test_nobody_passes_the_limit_at_a_new_client_either() -> None:
+    """Where the worker has died, the sign-in beyond the limit at a new client is compared all the same."""
+    alone = replace(WHOLE, worker=None)
+    assert "live sessions" in str(broken(replace(alone, live=(3,)), "limit", "kept"))
+    assert broken(replace(alone, live=(1,)), "limit", "kept") is None
+
+
+def test_what_comes_back_empty_is_seen() -> None:
+    """A window is no leave to lose everything: each session of long before is missed, at whichever look it is gone."""
+    assert gone(WHOLE) == []
+    for look in ("fresh", "worker", "after"):
+        assert len(gone(replace(WHOLE, **{look: EMPTY}))) == 5
+    for field, value in (
+        ("committed", "none"), ("roles", None), ("digest", None), ("ended", ("dead", "none", "live")), ("live", 0),
+    ):  # fmt: skip
+        assert len(gone(replace(WHOLE, after=replace(GOOD, **{field: value})))) == 1
+
+
+def test_where_nobody_holds_an_older_epoch_none_is_asked_about() -> None:
+    """The death of a process takes the sign-ins under way with it; where one is left it must be refused."""
+    assert broken(replace(WHOLE, after=replace(GOOD, refuses_stale=None)), "revoke", "kept") is None
+    assert broken(replace(WHOLE, after=replace(GOOD, refuses_stale=False)), "revoke", "kept") is not None
+
+
+def test_memory_is_asked_whether_it_refuses_while_it_lives(tmp_path: Path) -> None:
+    """The process that acknowledged looks before it dies, and sees its revocations hold; afterwards nobody asks."""
+    with deployed("memory", tmp_path) as deployment:
+        scene = played(deployment, "memory", "worker")
+
+    assert scene.worker is not None
+    assert (scene.worker.refuses_stale, scene.worker.ended) == (True, ("dead", "dead", "dead"))
+    assert (scene.after.refuses_stale, scene.after.ended) == (None, ("none", "none", "none"))
 
 
 def test_memory_has_no_faults_of_a_server() -> None:

@@ -21,7 +21,7 @@ def counted(steps: list[Step], before: Sight, after: Sight | None = None, *, epo
     ids = {each.session for each in steps if each.session} | {dead for each in steps for dead in each.ended}
     first = Found(sights=dict.fromkeys(ids, before), epochs={"ann": epoch})
     last = Found(sights=dict.fromkeys(ids, after or before), live={"ann": ["s"] * live}, epochs={"ann": epoch})
-    return count(steps, killed_at=100 * MS, limit=3, before=first, after=last)
+    return count(steps, safe_at=0, killed_at=100 * MS, limit=3, before=first, after=last)
 
 
 SIGNED = step("sign_in", 10, session="s")
@@ -88,7 +88,17 @@ def test_limits_and_ages_and_silences_are_counted() -> None:
     assert (total.breaches, total.oldest) == (1, 89.0)
     early = Found(sights={"s": LIVE}, live={"ann": ["s"] * 4}, epochs={"ann": 9})
     late = Found(sights={"s": LIVE}, live={"ann": ["s"]}, epochs={"ann": 9})
-    assert count([SIGNED], killed_at=100 * MS, limit=3, before=early, after=late).breaches == 1
+    assert count([SIGNED], safe_at=0, killed_at=100 * MS, limit=3, before=early, after=late).breaches == 1
     assert total.unknown == {"commit": 1, "unconfirmed": 1}
     assert added([total, total]).unknown == {"commit": 2, "unconfirmed": 2}
     assert added([total, total]).oldest == 89.0
+
+
+def test_a_loss_that_was_safe_already_is_told_from_one_of_the_last_steps() -> None:
+    """What was acknowledged before snapshot or replicas had everything must not be lost; what came after may be."""
+    steps, nothing = [SIGNED, step("sign_in", 60, session="t")], Found(sights={"s": NONE, "t": NONE})
+
+    total = count(steps, safe_at=50 * MS, killed_at=100 * MS, limit=3, before=nothing, after=nothing)
+
+    assert (total.lost, total.too_old, total.span) == ({"sign_in": 2}, 1, 50.0)
+    assert (added([total, total]).too_old, added([total, total]).span) == (2, 50.0)

@@ -29,6 +29,7 @@ class Deployment(Struct, frozen=True):
         faults: by name.
         lag: parts the replicas from their primary, so that it acknowledges what nobody else has; ``None`` where there
             are none.
+        settle: waits until the replicas have what their primary has by now.
         catch_up: ends *lag*; what the primary had not passed on by then comes only if it still lives.
         save: writes a snapshot now; ``None`` where there are none.
     """
@@ -36,6 +37,7 @@ class Deployment(Struct, frozen=True):
     url: str
     faults: Mapping[str, Fault]
     lag: Callable[[], object] | None = None
+    settle: Callable[[], object] = lambda: None
     catch_up: Callable[[], object] = lambda: None
     save: Callable[[], object] | None = None
 

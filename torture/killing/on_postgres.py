@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from coatcheck.stores.postgres.migrating import migrate
 from tests.servers.ports import HOST
 from tests.servers.postgres import PostgresServer
+from tests.servers.process import wait_for
 from tests.servers.proxy import Proxy
 from torture.killing.fault import Deployment, Fault
 
@@ -49,7 +50,7 @@ class Pair:
     def deployment(self) -> Deployment:
         """Return what can be done to them."""
         faults = {"failover": Fault(self.primary_dies, self.replica_leads, self.mend)}
-        return Deployment(self.url, faults, lag=self.part, catch_up=self.catch_up)
+        return Deployment(self.url, faults, lag=self.part, settle=self.settle, catch_up=self.catch_up)
 
     def primary_dies(self) -> None:
         """Kill the primary."""
@@ -67,6 +68,12 @@ class Pair:
         self.between.stop()
         self.primary = self.replica
         self._follow()
+
+    def settle(self) -> None:
+        """Wait until the replica has done all that the primary has on disk by now."""
+        [(done,)] = self.primary.execute("SELECT pg_current_wal_flush_lsn()")
+        asked = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        wait_for(lambda: self.replica.execute(asked, done) == [(True,)], what="replica that has everything")
 
     def part(self) -> None:
         """Let nothing through to the replica."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any, Final
 
 from tests.servers.cluster import RedisCluster
 from tests.servers.ports import HOST
+from tests.servers.process import wait_for
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
 from tests.servers.sentinels import Sentinels
@@ -51,7 +52,7 @@ def replicated(options: str) -> Generator[Deployment]:
         linked()
         lag = Parted(lambda: [primary], lambda: replicas)
         faults = {"restart": Fault(primary.kill, primary.restart, linked)}
-        yield Deployment(primary.url + options, faults, lag=lag.part, catch_up=lag.rejoin, save=_saver(primary))
+        yield lag.deployment(primary.url + options, faults, save=_saver(primary))
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def watched(options: str) -> Generator[Deployment]:
             "hang": Fault(freeze, replaced, wake),
             "split": Fault(split, rejoined),
         }
-        yield Deployment(servers.url + options, faults, lag=lag.part, catch_up=lag.rejoin)
+        yield lag.deployment(servers.url + options, faults)
 
 
 @contextmanager
@@ -124,7 +125,7 @@ def clustered(options: str) -> Generator[Deployment]:
             "failover-first": Fault(lambda: servers.kill_primary(_SLOT_0), replaced, mend),
             "hang": Fault(lambda: servers.primary_of(_SLOT_0).freeze(), replaced, wake),
         }
-        yield Deployment(servers.url + options, faults, lag=lag.part, catch_up=lag.rejoin)
+        yield lag.deployment(servers.url + options, faults)
 
 
 class Parted:
@@ -139,20 +140,43 @@ class Parted:
         """Work on *servers*, of which *primaries* lead now."""
         self._primaries, self._servers = primaries, servers
 
+    def deployment(
+        self, url: str, faults: Mapping[str, Fault], *, save: Callable[[], object] | None = None
+    ) -> Deployment:
+        """Return the deployment whose replicas these are."""
+        return Deployment(url, faults, lag=self.part, settle=self.settle, catch_up=self.rejoin, save=save)
+
+    def settle(self) -> None:
+        """Wait until every replica has done all that its primary has done by now."""
+        done = {server.port: server.info("replication")["master_repl_offset"] for server in self._primaries()}
+
+        def has_all(replica: RedisServer) -> bool:
+            about = replica.info("replication")
+            return bool(about["slave_repl_offset"] >= done[about["master_port"]])
+
+        replicas = self._followers()
+        wait_for(lambda: all(map(has_all, replicas)), what="replicas that have everything")
+
     def part(self) -> None:
-        """Break the links, and keep them from coming back."""
-        leading = self._primaries()
-        for server in self._servers():
-            if server not in leading:
-                _configure(server, masteruser="nobody", masterauth="nothing")
-        for server in leading:
-            _told(server, "CLIENT KILL TYPE replica")
+        """Keep links from coming back, then break them, all in the same moment."""
+        for server in self._followers():
+            _configure(server, masteruser="nobody", masterauth="nothing")
+        with ExitStack() as stack:
+            clients: list[Any] = [stack.enter_context(server.client()) for server in self._primaries()]
+            for client in clients:
+                client.ping()
+            for client in clients:
+                client.execute_command("CLIENT KILL TYPE replica")
 
     def rejoin(self) -> None:
         """Let them link again."""
         for server in self._servers():
             if server.running:
                 _configure(server, masteruser="", masterauth="")
+
+    def _followers(self) -> list[RedisServer]:
+        leading = self._primaries()
+        return [server for server in self._servers() if server not in leading]
 
 
 def _configure(server: RedisServer, **settings: str) -> None:

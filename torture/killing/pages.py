@@ -21,9 +21,15 @@ def write(docs: Path, results: Path) -> None:
     Raises:
         ValueError: a page has no markers.
     """
-    put(docs / "guarantees.md", TABLE, table())
+    for name, markers, text in _parts(results):
+        put(docs / name, markers, text)
+
+
+def _parts(results: Path) -> Iterator[tuple[str, tuple[str, str], str]]:
+    """Yield both parts: the page, its markers, the text."""
+    yield "guarantees.md", TABLE, table()
     kills: dict[str, dict[str, Any]] = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
-    put(docs / "reliability.md", KILLS, killed(kills))
+    yield "reliability.md", KILLS, killed(kills)
 
 
 def put(page: Path, markers: tuple[str, str], text: str) -> None:
@@ -56,10 +62,10 @@ def table() -> str:
 def killed(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what the kills cost, configuration by configuration."""
     head = (
-        "| configuration | kills | steps | sign-ins lost | commits lost | ends undone | repeated | for good | breaches "
-        "| not answered | oldest loss |"
+        "| configuration | kills | steps | sign-ins lost | commits lost | revocations undone | evictions undone "
+        "| repeated | for good | breaches | not answered | oldest loss | behind for |"
     )
-    lines = [head, "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    lines = [head, "|---|" + "--:|" * (head.count("|") - 2)]
     ordered = [rows[name] for name in sorted(rows, key=_place)]
     lines += [_line(row) for row in ordered]
     lines += ["", *(f"- {_name(row)}: `{_command(row)}`, {row['seconds']} s, {row['date']}" for row in ordered)]
@@ -83,12 +89,14 @@ def _line(row: Mapping[str, Any]) -> str:
         sum(kept.values()) + sum(lost.values()),
         _share(lost, kept, "sign_in"),
         _share(lost, kept, "commit"),
-        f"{_of(lost, ends)} of {_of(kept, ends) + _of(lost, ends)}",
+        _share(lost, kept, "revocation"),
+        _share(lost, kept, "eviction"),
         _of(row["repeated"], ends),
         _of(row["lost_for_good"], ends),
         row["breaches"],
         sum(row["unknown"].values()),
         f"{row['oldest']:.0f} ms",
+        f"{row['span']:.0f} ms" if "span" in row else "",
     )
     return f"| {_name(row)} | {' | '.join(map(str, numbers))} |"
 
@@ -109,7 +117,19 @@ def _command(row: Mapping[str, Any]) -> str:
     )
 
 
-def stale(docs: Path) -> Iterator[str]:
-    """Name the pages whose table is not this release's."""
-    if table() not in (docs / "guarantees.md").read_text(encoding="utf-8"):
-        yield "docs/guarantees.md"
+def stale(docs: Path, results: Path) -> Iterator[str]:
+    """Name the pages whose table is not this release's, or not that of the results."""
+    for name, markers, text in _parts(results):
+        if text != _between(docs / name, markers):
+            yield f"docs/{name}"
+
+
+def _between(page: Path, markers: tuple[str, str]) -> str:
+    """Return what stands between a page's markers, without the empty lines around it."""
+    return (
+        page.read_text(encoding="utf-8")
+        .partition(markers[0])[2]
+        .partition(markers[1])[0]
+        .removeprefix("\n\n")
+        .removesuffix("\n")
+    )

@@ -60,7 +60,7 @@ class Kills:
         for pipe in self._pipes:
             pipe.send(("play", round))
         time.sleep(self._draw.uniform(0.5, 0.9))  # the witnesses work meanwhile
-        killed_at = self._strike()
+        safe_at, killed_at = self._strike()
         time.sleep(0.1)
         self._halt.set()
         steps: list[Step] = [step for pipe in self._pipes for step in _received(pipe)]
@@ -72,10 +72,16 @@ class Kills:
             self._repeat(pipe, ids)
         after = self._found(ids, users)
         self._fault.mend()
-        return count(steps, killed_at=killed_at, limit=LIMIT, before=before, after=after)
+        return count(steps, safe_at=safe_at, killed_at=killed_at, limit=LIMIT, before=before, after=after)
 
-    def _strike(self) -> int:
-        """Do the fault, with the replicas behind if that was asked for; return when it was done."""
+    def _strike(self) -> tuple[int, int]:
+        """Do the fault, with the replicas behind if that was asked for.
+
+        Returns:
+            The last moment before which everything is in the snapshot and on the replicas, and when the fault was done.
+        """
+        safe_at = time.monotonic_ns()
+        self._deployment.settle()
         if self._deployment.save is not None:
             self._deployment.save()
             time.sleep(0.2)  # what comes after the snapshot is what a restart loses
@@ -86,7 +92,7 @@ class Kills:
         killed_at = time.monotonic_ns()
         if self._lag:
             self._deployment.catch_up()
-        return killed_at
+        return safe_at, killed_at
 
     def _repeat(self, pipe: Connection, ids: list[str]) -> None:
         """Let a witness look: it repeats its revocations first."""

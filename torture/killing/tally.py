@@ -24,6 +24,9 @@ class Count(Struct, kw_only=True):
         strange: what nobody wrote: values that were never sent, ends that nobody asked for, sessions in no readable
             state.
         oldest: milliseconds before the kill at which the oldest lost step had been acknowledged.
+        span: milliseconds between the kill and the last moment before which everything was in the snapshot and on the
+            replicas; the longest.
+        too_old: lost steps that had been acknowledged before that moment.
     """
 
     kept: dict[str, int] = {}
@@ -34,6 +37,8 @@ class Count(Struct, kw_only=True):
     breaches: int = 0
     strange: list[str] = []
     oldest: float = 0.0
+    span: float = 0.0
+    too_old: int = 0
 
 
 class Found(Struct, kw_only=True):
@@ -79,11 +84,12 @@ def lives_of(steps: Iterable[Step]) -> dict[str, _Life]:
     return dict(lives)
 
 
-def count(steps: Sequence[Step], *, killed_at: int, limit: int, before: Found, after: Found) -> Count:
+def count(steps: Sequence[Step], *, safe_at: int, killed_at: int, limit: int, before: Found, after: Found) -> Count:
     """Count one kill.
 
     Args:
         steps: what all witnesses did.
+        safe_at: what was acknowledged before this moment was in the snapshot and on the replicas when the kill came.
         killed_at: when the server was killed, on their clock.
         limit: of live sessions, for each user.
         before: what was there when the store served again, before a worker asked it anything.
@@ -100,6 +106,7 @@ def count(steps: Sequence[Step], *, killed_at: int, limit: int, before: Found, a
         lost_for_good=dict(tally.lost_for_good), unknown=_unknown(steps), strange=tally.strange,
         breaches=sum(len(ids) > limit for found in (before, after) for ids in found.live.values()),
         oldest=max(((killed_at - each) / 1e6 for each in tally.lost_at), default=0.0),
+        span=(killed_at - safe_at) / 1e6, too_old=sum(each < safe_at for each in tally.lost_at),
     )  # fmt: skip
 
 
@@ -110,7 +117,7 @@ def _unknown(steps: Sequence[Step]) -> dict[str, int]:
 
 
 def added(counts: Iterable[Count]) -> Count:
-    """Add many kills up; ``oldest`` is the worst of them."""
+    """Add many kills up; ``oldest`` and ``span`` are the worst of them."""
     total = Count()
     for each in counts:
         for name in ("kept", "lost", "repeated", "lost_for_good", "unknown"):
@@ -120,6 +127,8 @@ def added(counts: Iterable[Count]) -> Count:
         total.breaches += each.breaches
         total.strange = total.strange + each.strange
         total.oldest = max(total.oldest, each.oldest)
+        total.span = max(total.span, each.span)
+        total.too_old += each.too_old
     return total
 
 
