@@ -132,6 +132,16 @@ def test_an_epoch_read_before_the_loss_is_stale_after_it(server: RedisServer, lo
     assert finish(new.create(make.record("ann"), now=NOW, began_at=1)) is not NotCreated.STALE_EPOCH
 
 
+def test_two_processes_that_begin_together_outdate_no_sign_in(server: RedisServer) -> None:
+    """Who found no key a moment before another process made it raises nothing: a sign-in may have read the epoch (2)."""
+    first, second = opened(server), opened(server)
+    make = Maker(finish(first.key()))
+    epoch = finish(first.epoch("ann"))
+    finish(second._engine._outdate())
+    assert finish(first.epoch("ann")) == epoch
+    assert isinstance(finish(first.create(make.record("ann"), now=NOW, epoch=epoch)), Created)
+
+
 def test_a_sign_in_begun_before_the_loss_is_stale(server: RedisServer) -> None:
     """A ticket minted under a lost key would be in an index that nobody reads: it is refused like an old epoch."""
     old = opened(server)

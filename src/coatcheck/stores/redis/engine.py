@@ -65,7 +65,7 @@ class Engine:
         """
         if self.link.partitions == 1:
             [own] = self.keys.partitions()
-            await self.link.run(self.call_in(scripts.OUTDATE, own))
+            await self.link.run(self.call_in(scripts.OUTDATE, own, self.keys.key))
 
     def _adopt(self, key: bytes) -> None:
         """Go on with the key that the server has."""
