@@ -133,7 +133,7 @@ def test_an_epoch_read_before_the_loss_is_stale_after_it(server: RedisServer, lo
 
 
 def test_two_processes_that_begin_together_outdate_no_sign_in(server: RedisServer) -> None:
-    """Who found no key a moment before another process made it raises nothing: a sign-in may have read the epoch (2)."""
+    """Who found no key just before another process made it raises nothing: a sign-in may have read the epoch (2)."""
     first, second = opened(server), opened(server)
     make = Maker(finish(first.key()))
     epoch = finish(first.epoch("ann"))
