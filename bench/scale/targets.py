@@ -33,8 +33,10 @@ def _bytes(stores: dict[str, StoreResult]) -> Iterator[Row]:
     """Judge by what the server itself takes, which is the first way of asking."""
     if (redis := stores.get("redis")) and redis.space:
         space = redis.space[0]
-        value = f"{space.total:.0f} ({space.method}, among {space.sessions:,})"
-        yield f"redis: at most {REDIS_BYTES} bytes a session, all in", value, _verdict(space.total <= REDIS_BYTES)
+        browse = space.parts.get("browse index", 0.0)
+        for what, size in (("all in", space.total), ("without the index for browsing", space.total - browse)):
+            value = f"{size:.0f} ({space.method}, among {space.sessions:,})"
+            yield f"redis: at most {REDIS_BYTES} bytes a session, {what}", value, _verdict(size <= REDIS_BYTES)
 
 
 def _lookups(stores: dict[str, StoreResult]) -> Iterator[Row]:
