@@ -56,9 +56,13 @@ def _per_user(count: int) -> str:
 
 
 def _space(stores: dict[str, StoreResult]) -> str:
-    heads = ("store, how it was asked", *PARTS, "total")
+    heads = ("store, sessions, how it was asked", *PARTS, "total")
     rows = [
-        (f"{name}, {space.method}", *(_bytes(space.parts.get(part)) for part in PARTS), f"{space.total:.0f}")
+        (
+            f"{name}, {space.sessions:,}, {space.method}",
+            *(_bytes(space.parts.get(part)) for part in PARTS),
+            f"{space.total:.0f}",
+        )
         for name, found in stores.items()
         for space in found.space
     ]

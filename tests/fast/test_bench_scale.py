@@ -167,7 +167,7 @@ def test_every_number_is_in_the_tables() -> None:
     """The page's tables hold the bytes, the look-ups, the user, the sweep and the rival."""
     text = tables.page(made())
     for row in (
-        "| sqlite, dbstat | 342 |  | 33 |  |  |  | 498 |",
+        "| sqlite, 20,000, dbstat | 342 |  | 33 |  |  |  | 498 |",
         "| a rival | 776 | an index | quoted |",
         "| sqlite | 20,000 | 1 | 20 | 60 | 19 | 50 | 1.05 | 1.20 |",
         "| sqlite | 1,000 | 9.6 ms | 21.2 ms |",
