@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from coatcheck.durations import Duration, to_millis, to_text
 from coatcheck.model import Millis, is_text
+from coatcheck.profiles import PRESETS, PROFILES
 from coatcheck.verbs import AtLimit
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _OPTIONAL: Final = (
     "touch_every",
     "rotate_every",
     "sweep_every",
+    "count_every",
 )
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "on_theft": ("refuse", "end"),
@@ -102,6 +104,8 @@ def _numbers(policy: Policy) -> Iterator[str]:
             yield f"{name}={value!r} is more than any store can count; choose at most {MOST}"
         elif name == "aal" and value > 3:
             yield f"aal={value!r} must be 0, 1, 2 or 3 (NIST SP 800-63B)"
+    if policy.profile not in PROFILES and policy.profile not in PRESETS:
+        yield f"profile={policy.profile!r} is not known; choose one of {', '.join((*PRESETS, *PROFILES))}"
     if not _are_names(policy.default_roles):
         yield f'default_roles={policy.default_roles!r} must be a tuple of names, such as ("user",)'
     warning: Any = policy.data_warning
@@ -142,6 +146,9 @@ def _intervals(read: dict[str, Millis | None]) -> Iterator[str]:
     sweep = read["sweep_every"]
     if sweep is not None and sweep < 1000:
         yield f"sweep_every is {to_text(sweep)}; sweep at most once a second, or write None to sweep by hand"
+    count = read["count_every"]
+    if count is not None and count < 1000:
+        yield f"count_every is {to_text(count)}; write counts at most once a second, or None to count nothing"
     every, grace = read["rotate_every"], read["rotation_grace"] or 0
     if every is not None and grace >= every:
         yield f"rotation_grace ({to_text(grace)}) must be shorter than rotate_every ({to_text(every)})"

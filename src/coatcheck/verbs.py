@@ -172,3 +172,10 @@ class Page(Struct, frozen=True):
 
     items: tuple[Record | Tombstone, ...]
     next: str | None
+
+
+class Tally(Struct, frozen=True):
+    """How often what happened, in the minute, hour or day that begins at *at*; `Counters` adds and answers these."""
+
+    at: Millis
+    counts: Mapping[str, int]

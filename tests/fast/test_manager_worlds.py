@@ -17,7 +17,7 @@ from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FrozenClock, yielding
 from tests.fast.conftest import Build
 
-ONLY_ASYNC = {"aclose", "sweep_for_ever"}
+ONLY_ASYNC = {"aclose", "sweep_for_ever", "count_for_ever"}
 """Closing is named as asyncio names it; a blocking program has no task to sweep in."""
 ONLY_BLOCKING = {"close"}
 

@@ -10,7 +10,7 @@ from coatcheck.model import replace
 from coatcheck.stores.contract import Store, Traits
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing.contract import Bench, OpenStore, StoreContract
-from tests.stores import broken
+from tests.stores import broken, broken_counts
 
 TESTS = sorted(name for name in dir(StoreContract) if name.startswith("test_"))
 
@@ -72,6 +72,10 @@ EXPECTED: dict[type[MemoryStore], set[str]] = {
     broken.SparesTheExpired: {"test_set_roles_changes_what_could_come_back"},
     broken.SuspendsWhenClosing: {"test_a_blocking_store_never_suspends"},
     broken.TellsSeconds: {"test_the_clock_is_in_milliseconds"},
+    broken_counts.OverwritesCounts: {"test_counts_are_added_to_their_minute_hour_and_day"},
+    broken_counts.RacesTheCounts: {"test_everybodys_counts_add_up"},
+    broken_counts.RemembersMinutes: {"test_buckets_are_forgotten_when_their_time_is_over"},
+    broken_counts.CountsTooMuch: {"test_counts_are_read_in_order_and_within_bounds"},
 }
 
 
@@ -118,7 +122,7 @@ def test_a_capability_that_is_not_declared_is_skipped() -> None:
                 getattr(StoreContract(), name)(bench)
         except pytest.skip.Exception as skip:
             skipped.add(str(skip))
-    names = ("LIST", "BROWSE", "SWEEP", "SIDE", "LEASE", "persistent", "shared")
+    names = ("LIST", "BROWSE", "SWEEP", "SIDE", "LEASE", "COUNTERS", "persistent", "shared")
     assert skipped == {f"store does not declare {name}" for name in names} | {
         "open_store takes no tenant",
         "the test file has no fixture plant",

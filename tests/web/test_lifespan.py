@@ -140,13 +140,13 @@ def test_a_wrong_set_up_stops_the_start(tmp_path: Path) -> None:
         pass
 
 
-def test_without_a_sweep_interval_nothing_runs() -> None:
+def test_without_a_sweep_interval_nothing_sweeps() -> None:
     """`sweep_every=None` leaves sweeping to `coatcheck sweep` (design, section 3)."""
 
     async def story() -> None:
         lifespan = Lifespan(AsyncSessions("memory://", policy=Policy(sweep_every=None)))
         await lifespan._start()
-        assert not lifespan.sweeping
+        assert [task.get_name() for task in lifespan._tasks] == ["coatcheck counter"]
         await lifespan._stop()
 
     asyncio.run(story())

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -19,6 +20,9 @@ from coatcheck.policy import Policy
 from coatcheck.runtime import Runtime
 from coatcheck.state import Visit
 from coatcheck.stores.contract import Store
+
+if TYPE_CHECKING:
+    from coatcheck.manager.counting import Counter
 
 _log = logging.getLogger("coatcheck")
 
@@ -77,6 +81,7 @@ class Core:
         self.random = random
         self.runtime = runtime
         self.listeners = list(listeners)
+        self.counter: Counter | None = None
         # Apart, so that a stranger's tickets, which nobody has judged, push no verified sign-out out.
         self.pending: deque[PendingLogout] = deque(maxlen=1000)
         self.unjudged: deque[PendingLogout] = deque(maxlen=1000)

@@ -120,13 +120,16 @@ async def _write(state: State, *, may_rotate: bool) -> None:
         settlement, change = _decided(state, may_rotate=may_rotate)
         if settlement.step is Step.NOTHING:
             return
+        core, began = state.core, state.core.runtime.elapsed()
         try:
-            with state.core.telling_unreadable(state.id):
+            with core.telling_unreadable(state.id):
                 done = await _PERFORM[settlement.step](state, settlement, change)
         except UnreadableRecord:
             if change:
                 raise
             return
+        if done and core.counter is not None:
+            core.counter.took("write", core.runtime.elapsed() - began)
         if done and settlement.cookie is not Cookie.KEEP:
             state.cookie = settlement.cookie
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.manager.core import Core
+from coatcheck.manager.counting import sample_live
 from coatcheck.manager.ending import retry_pending, tell
 from coatcheck.model import Millis
 from coatcheck.stores.contract import Capability, Leases, Sweeps
@@ -135,4 +136,6 @@ async def _sweep_in_turn(core: Core, holder: str, every: Millis, *, gently: bool
         store, now = cast("Leases", core.store), core.now()
         if not await store.lease("sweep", holder=holder, now=now, until=now + every * 9 // 10):
             return None
-    return await _sweep(core, batches=BATCHES, gently=gently)
+    swept = await _sweep(core, batches=BATCHES, gently=gently)
+    await sample_live(core)
+    return swept

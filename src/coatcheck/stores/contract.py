@@ -40,6 +40,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from coatcheck.counting import Every
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone
 from coatcheck.verbs import (
     Buried,
@@ -52,6 +53,7 @@ from coatcheck.verbs import (
     Replacing,
     Rotation,
     Seen,
+    Tally,
     TooLarge,
 )
 
@@ -72,6 +74,7 @@ class Capability(enum.Enum):
     SWEEP = "sweep"
     SIDE = "side"
     LEASE = "lease"
+    COUNTERS = "counters"
 
 
 class Traits(Struct, frozen=True, kw_only=True):
@@ -312,4 +315,22 @@ class Leases(Protocol):
 
     async def lease(self, name: str, *, holder: str, now: Millis, until: Millis) -> bool:
         """Take or extend the lease *name* until *until*; ``False`` while another holder's has not run out."""
+        ...
+
+
+class Counters(Protocol):
+    """Capability ``COUNTERS``: numbers that processes add up, by minute, hour and day."""
+
+    async def add_counts(self, tallies: Sequence[Tally], *, now: Millis) -> None:
+        """Add each tally's counts to the minute, the hour and the day that its ``at`` lies in.
+
+        All of one call or nothing, except that a store of several partitions may stop in between. Also forgets what is
+        older than `coatcheck.counting.KEPT`, seen from *now*, or a bounded part of it and the rest with later calls; a
+        tally that old adds nothing. Processes that add at the same time all count. Names are ASCII of at most 64
+        characters; counts are positive.
+        """
+        ...
+
+    async def read_counts(self, every: Every, *, since: Millis, until: Millis) -> list[Tally]:
+        """Return the buckets that begin from *since* to before *until*, oldest first; empty ones are left out."""
         ...

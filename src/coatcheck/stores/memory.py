@@ -18,7 +18,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coatcheck import transitions
+from coatcheck.counting import Every
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone, replace
+from coatcheck.stores._memory_counts import CountRows
 from coatcheck.stores._memory_epochs import Epochs
 from coatcheck.stores._memory_rows import Row, Rows
 from coatcheck.stores.contract import EPOCH_KEPT, Capability, Traits
@@ -34,6 +36,7 @@ from coatcheck.verbs import (
     Replacing,
     Rotation,
     Seen,
+    Tally,
     TooLarge,
 )
 
@@ -59,6 +62,7 @@ class MemoryStore:
         self._epochs = Epochs()
         self._sides: dict[str, dict[str, bytes]] = {}
         self._leases: dict[str, tuple[str, Millis]] = {}
+        self._counts = CountRows()
 
     def __repr__(self) -> str:
         """Show how much is kept, and nothing of what."""
@@ -285,6 +289,16 @@ class MemoryStore:
                 return False
             self._leases[name] = (holder, until)
             return True
+
+    async def add_counts(self, tallies: Sequence[Tally], *, now: Millis) -> None:
+        """Add each tally to its minute, hour and day."""
+        with self._lock:
+            self._counts.add(tallies, now)
+
+    async def read_counts(self, every: Every, *, since: Millis, until: Millis) -> list[Tally]:
+        """Return the buckets of that time, oldest first."""
+        with self._lock:
+            return self._counts.read(every, since, until)
 
     # What follows runs inside the lock.
 

@@ -34,6 +34,7 @@ import pytest
 pytest.register_assert_rewrite(
     "coatcheck.testing.contract_bench",
     "coatcheck.testing.contract_change",
+    "coatcheck.testing.contract_count",
     "coatcheck.testing.contract_create",
     "coatcheck.testing.contract_end",
     "coatcheck.testing.contract_limit",
@@ -49,6 +50,7 @@ from coatcheck.testing.contract_bench import Kind as Kind  # noqa: E402
 from coatcheck.testing.contract_bench import OpenStore as OpenStore  # noqa: E402
 from coatcheck.testing.contract_bench import Plant as Plant  # noqa: E402
 from coatcheck.testing.contract_change import Commit, Rotate, Touch  # noqa: E402
+from coatcheck.testing.contract_count import Count  # noqa: E402
 from coatcheck.testing.contract_create import FindAndCreate, Replace  # noqa: E402
 from coatcheck.testing.contract_end import EndMany, EndOne  # noqa: E402
 from coatcheck.testing.contract_limit import Epochs, Limits  # noqa: E402
@@ -61,6 +63,6 @@ from coatcheck.testing.contract_upkeep import Lease, Life, Side, Tenants  # noqa
 
 class StoreContract(
     FindAndCreate, Replace, Limits, Epochs, Commit, Touch, Rotate, EndOne, EndMany,
-    ListUser, Browse, Sweep, Unreadable, Side, Lease, Life, Tenants, Secrecy,
+    ListUser, Browse, Sweep, Unreadable, Side, Lease, Count, Life, Tenants, Secrecy,
 ):  # fmt: skip
     """Every test of the store contract. Override the fixture ``open_store``."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, cast
 import pytest
 
 from coatcheck.model import Found, Millis, Record, Tombstone
-from coatcheck.stores.contract import Browses, Capability, Leases, Lists, Sides, Store, Sweeps
+from coatcheck.stores.contract import Browses, Capability, Counters, Leases, Lists, Sides, Store, Sweeps
 from coatcheck.testing._make import NOW, Maker
 from coatcheck.testing.giving_way import yielding
 from coatcheck.verbs import Created, Limit, Replacing
@@ -104,6 +104,11 @@ class Bench:
     def leases(self) -> Leases:
         """The store, if it leases."""
         return cast("Leases", self._capable(Capability.LEASE))
+
+    @property
+    def counters(self) -> Counters:
+        """The store, if it counts."""
+        return cast("Counters", self._capable(Capability.COUNTERS))
 
     def _capable(self, capability: Capability) -> Store:
         if capability not in self.store.traits.capabilities:

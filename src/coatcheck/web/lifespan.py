@@ -1,30 +1,36 @@
-"""The application's beginning and end: open the store, sweep in the background, close the store."""
+"""The application's beginning and end: open the store, sweep and count in the background, close the store."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
+from coatcheck.errors import StoreUnavailable
 from coatcheck.sessions import AsyncSessions
 
 Message = MutableMapping[str, Any]
 
+_NOT_STARTED: Final = (
+    "The application did not start, because nobody could sign in. Start the store, or mend its URL: "
+    "AsyncSessions(url), or what AsyncSessions.from_env() reads"
+)
+
 
 class Lifespan:
-    """See the module's text. ``sweeping`` says whether a lifespan runs the sweeper."""
+    """See the module's text."""
 
     def __init__(self, sessions: AsyncSessions) -> None:
         """Belong to *sessions*; nothing runs yet."""
         self._sessions = sessions
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._open = False
 
     @property
-    def sweeping(self) -> bool:
-        """Whether the background sweeper runs."""
-        return self._task is not None
+    def running(self) -> bool:
+        """Whether a lifespan does the upkeep in the background."""
+        return self._open
 
     async def serve(
         self,
@@ -52,20 +58,28 @@ class Lifespan:
             await self._stop()
 
     async def _start(self) -> None:
-        """Open the store, so that a wrong set-up stops the start, and begin to sweep."""
-        await self._sessions.open()
+        """Open the store, so that a wrong set-up stops the start, and begin to sweep and to count."""
+        try:
+            await self._sessions.open()
+        except StoreUnavailable as error:
+            error.add_note(_NOT_STARTED)
+            raise
         self._open = True
         if self._sessions.policy.sweep_ms is not None:
-            self._task = asyncio.create_task(self._sessions.sweep_for_ever(), name="coatcheck sweeper")
+            self._begin(self._sessions.sweep_for_ever(), "coatcheck sweeper")
+        self._begin(self._sessions.count_for_ever(), "coatcheck counter")
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
 
     async def _stop(self) -> None:
-        """Stop sweeping and close the store, once: a server may be gone by the time it is asked again."""
+        """Stop sweeping and counting, and close the store, once: a server may be gone by the time it is asked again."""
         if not self._open:
             return
         self._open = False
-        if self._task is not None:
-            self._task.cancel()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await task
         await self._sessions.aclose()

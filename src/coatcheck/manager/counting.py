@@ -1,0 +1,167 @@
+"""Counting what happens in this process, and writing it to the store now and then (capability *counters*)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Final, Literal, cast
+
+from coatcheck import counting
+from coatcheck.counting import KEPT, LENGTH, Counts, Every
+from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.events import Event
+from coatcheck.manager.core import Core
+from coatcheck.model import Millis
+from coatcheck.stores.contract import Browses, Capability, Counters
+from coatcheck.verbs import Tally
+
+MOST_MINUTES: Final = 1440
+"""Minutes of counts that wait at most while the store does not answer: a day's."""
+
+_log: Final = logging.getLogger("coatcheck")
+
+
+class Counter:
+    """What this process has counted and not yet written, by minute. Safe under threads."""
+
+    def __init__(self, core: Core) -> None:
+        """Begin with nothing."""
+        self._core = core
+        self._lock = threading.Lock()
+        self._minutes: dict[Millis, dict[str, int]] = {}
+        self._due: Millis = 0
+
+    def __call__(self, event: Event, /) -> None:
+        """Count *event*: this is a listener."""
+        name = counting.name_of(event)
+        if name is not None:
+            self.add(name, event.at)
+
+    def took(self, kind: Literal["read", "write"], seconds: float) -> None:
+        """Count a time of the store's."""
+        self.add(counting.class_of(kind, seconds), self._core.now())
+
+    def add(self, name: str, at: Millis, count: int = 1) -> None:
+        """Count something that happened at *at*."""
+        minute = at - at % counting.LENGTH["minute"]
+        with self._lock:
+            counts = self._minutes.get(minute)
+            if counts is None:
+                counts = self._minutes[minute] = {}
+                if len(self._minutes) > MOST_MINUTES:
+                    del self._minutes[min(self._minutes)]
+            counts[name] = counts.get(name, 0) + count
+
+    def take(self) -> list[Tally]:
+        """Return what was counted, oldest first, and begin anew."""
+        with self._lock:
+            minutes, self._minutes = self._minutes, {}
+        return [Tally(at, counts) for at, counts in sorted(minutes.items())]
+
+    def give_back(self, tallies: Sequence[Tally]) -> None:
+        """Take back what could not be written."""
+        for tally in tallies:
+            for name, count in tally.counts.items():
+                self.add(name, tally.at, count)
+
+    def is_due(self) -> bool:
+        """Whether there is something to write and the policy's interval is over."""
+        return bool(self._minutes) and self._core.now() >= self._due
+
+    def wait(self, every: Millis) -> None:
+        """Be due again after *every*."""
+        self._due = self._core.now() + every
+
+
+def counter_for(core: Core) -> Counter | None:
+    """Return what counts for *core*; nothing where the policy or the store does not want it."""
+    wanted = core.policy.count_ms is not None and Capability.COUNTERS in core.store.traits.capabilities
+    return Counter(core) if wanted else None
+
+
+async def write(core: Core) -> None:
+    """Write what was counted. What the store does not answer is kept and written with the next.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    counter = core.counter
+    tallies = counter.take() if counter else []
+    if counter is None or not tallies:
+        return
+    core.runtime.enter()
+    try:
+        await cast("Counters", core.store).add_counts(tallies, now=core.now())
+    except BaseException:
+        counter.give_back(tallies)
+        raise
+
+
+async def write_safely(core: Core) -> None:
+    """Write what was counted; what goes wrong is logged and breaks nothing, because nobody asked for it."""
+    try:
+        await write(core)
+    except StoreUnavailable as fault:
+        _log.debug("counts wait until the store answers: %s", fault)
+    except Exception:  # noqa: BLE001 - one failure must not end counting for ever
+        _log.exception("counts could not be written")
+
+
+async def write_if_due(core: Core) -> None:
+    """Write if there is something to write and this process's interval is over."""
+    counter, every = core.counter, core.policy.count_ms
+    if counter is not None and every is not None and counter.is_due():
+        counter.wait(every)
+        await write_safely(core)
+
+
+async def write_for_ever(core: Core) -> None:
+    """Write at the policy's interval until cancelled."""
+    while core.counter is not None and core.policy.count_ms is not None:
+        await core.runtime.pause(core.policy.count_ms / 1000)
+        await write_safely(core)
+
+
+async def sample_live(core: Core) -> None:
+    """Count the live sessions, for their line in the plot; one worker does it, when it sweeps.
+
+    On millions of sessions that may take longer than the store's time-out; then the line has a gap.
+    """
+    if core.counter is None or Capability.BROWSE not in core.store.traits.capabilities:
+        return
+    now = core.now()
+    try:
+        live = await cast("Browses", core.store).count(now=now)
+    except StoreUnavailable as fault:
+        _log.debug("live sessions were not counted: %s", fault)
+        return
+    core.counter.add(counting.LIVE_SUM, now, live)
+    core.counter.add(counting.LIVE_SAMPLES, now)
+
+
+async def read(core: Core, every: Every, *, since: Millis | None, until: Millis | None) -> list[Counts]:
+    """Return what every process has written, one entry for each minute, hour or day.
+
+    Raises:
+        ConfigurationError: the store keeps no counts.
+        ValueError: *every* is none of these, or the times are not in order.
+        StoreUnavailable: the store did not answer.
+    """
+    core.runtime.enter()
+    if Capability.COUNTERS not in core.store.traits.capabilities:
+        raise ConfigurationError(f"the {core.store.traits.name} store keeps no counts")
+    if every not in LENGTH:
+        raise ValueError(f"every={every!r} is not known; write one of {', '.join(map(repr, LENGTH))}")
+    now = await core.moment()
+    end = now + 1 if until is None else until
+    begin = end - KEPT[every] if since is None else since
+    if not 0 <= begin <= end:
+        raise ValueError("since must lie before until, and both after 1970")
+    if end - begin > 2 * KEPT[every]:
+        kept = KEPT[every] // LENGTH["hour"]
+        raise ValueError(f"{every}s are kept for {kept} hours; ask for at most twice as much at once")
+    begin = counting.bucket(every, begin)
+    await write(core)
+    tallies = await cast("Counters", core.store).read_counts(every, since=begin, until=end)
+    return counting.timeline(every, begin, end, tallies)
