@@ -15,7 +15,7 @@ from coatcheck.stores.postgres.options import read_url
 from coatcheck.testing.contract import Kind
 from tests.servers.postgres import PostgresServer
 
-TABLES = ("sessions", "users", "tenants", "sides", "leases", "keys")
+TABLES = ("sessions", "users", "tenants", "sides", "leases", "keys", "counts")
 
 
 def with_schema(url: str, schema: str, **options: str) -> str:

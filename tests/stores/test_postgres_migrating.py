@@ -16,7 +16,7 @@ from coatcheck.stores.postgres.migrating import Migrated, migrate, script, state
 from coatcheck.stores.postgres.options import read_url
 from coatcheck.stores.postgres.steps import Step, steps
 from coatcheck.testing._make import NOW, Maker, put
-from coatcheck.verbs import Buried, Created
+from coatcheck.verbs import Buried, Created, Tally
 from tests.conftest import Gap
 from tests.fast.cli.conftest import run
 from tests.servers.postgres import PostgresServer
@@ -208,6 +208,8 @@ def test_an_application_needs_few_rights(place: Place) -> None:
         assert finish(store.raise_epoch(now=NOW)) > 0
         assert finish(store.sweep(now=2 * NOW, limit=5, forget_before=2 * NOW, max_ended=0)) == Buried((), more=False)
         assert finish(store.find([record.id])) == [None]
+        finish(store.add_counts([Tally(NOW, {"created": 1})], now=NOW))
+        assert len(finish(store.read_counts("day", since=0, until=NOW))) == 1
         place.execute("DROP TABLE {s}.coatcheck_leases")
         place.execute("REVOKE DELETE ON {s}.coatcheck_sessions FROM shop")
         finish(store.close())

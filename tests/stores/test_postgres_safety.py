@@ -12,7 +12,7 @@ from coatcheck.stores.postgres import faults
 from coatcheck.stores.postgres.options import read_url
 from coatcheck.stores.postgres.steps import quoted
 from coatcheck.testing._make import NO_CHANGE, NOW, Maker, put
-from coatcheck.verbs import Created, Limit, Refusal, Replacing
+from coatcheck.verbs import Created, Limit, Refusal, Replacing, Tally
 from tests.servers.postgres import PostgresServer
 from tests.stores._postgres import Place
 
@@ -22,6 +22,8 @@ TRAPS = (
     "CREATE FUNCTION trap.cardinality(bytea[]) RETURNS integer LANGUAGE plpgsql AS {body}",
     "CREATE FUNCTION trap.array_position(text[], text) RETURNS integer LANGUAGE plpgsql AS {body}",
     "CREATE FUNCTION trap.append(text[], text) RETURNS text[] LANGUAGE plpgsql AS {body}",
+    "CREATE FUNCTION trap.gather(json, text, bigint) RETURNS json LANGUAGE plpgsql AS {body}",
+    "CREATE AGGREGATE trap.json_object_agg(text, bigint) (SFUNC = trap.gather, STYPE = json)",
     "CREATE OPERATOR trap.|| (LEFTARG = text[], RIGHTARG = text, FUNCTION = trap.append)",
 )
 BODY = "$$ BEGIN RAISE EXCEPTION 'somebody else''s function ran'; END $$"
@@ -57,6 +59,8 @@ def test_functions_in_the_search_path_are_not_run(place: Place) -> None:
     below = finish(store.raise_epoch(now=NOW))
     assert finish(store.end_all(below=below, reason="revoked", now=NOW, limit=9)) == ()
     assert finish(store.end_user("ann", reason="revoked", now=NOW)) == ()
+    finish(store.add_counts([Tally(NOW, {"created": 1})], now=NOW))
+    assert len(finish(store.read_counts("day", since=0, until=NOW))) == 1
     finish(store.close())
     place.execute("DROP SCHEMA trap CASCADE")
 

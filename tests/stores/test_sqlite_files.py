@@ -184,7 +184,7 @@ def test_a_file_that_only_a_newer_release_can_use_is_refused(file: Path) -> None
     """A format beyond this release is refused when the store opens, and not touched."""
     finish(SqliteStore(file).open())
     upgrade(file, ADDITION, BREAK)
-    with pytest.raises(ConfigurationError, match=r"newer coatcheck \(format 4; this one knows 2\)"):
+    with pytest.raises(ConfigurationError, match=r"newer coatcheck \(format 5; this one knows 3\)"):
         finish(SqliteStore(file).open())
 
 

@@ -7,12 +7,20 @@
 * Each verb is one statement and one round trip, in a transaction of its own at READ COMMITTED. Nothing is kept in the
   server's session, so that PgBouncer may pool transactions.
 * Connections belong to the process that made them: a worker that was forked makes its own.
-* What was acknowledged survives what the server's ``synchronous_commit`` says it survives.
+* What was acknowledged survives what the server's ``synchronous_commit`` says it survives. Counts do not wait
+  for the disk.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from coatcheck.errors import MissingExtra
+
+try:
+    import psycopg as psycopg
+except ImportError:
+    raise MissingExtra("a postgresql:// store", "postgres", "psycopg") from None
 
 from coatcheck.stores.postgres.blocking import PostgresStore
 

@@ -149,6 +149,21 @@ INSERT INTO __schema__.coatcheck_keys (name, value) VALUES ('key', %(value)s) ON
 
 CLOCK: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
+# --- counting ---------------------------------------------------------------------------------------------------------
+
+# The types are named: psycopg sends a list of whole numbers as the smallest type that holds them.
+ADD_COUNTS: Final = """
+SELECT f FROM __schema__.coatcheck_add_counts(
+    p_tenant => %(tenant)s, p_every => %(every)s::integer[], p_at => %(at)s::bigint[], p_names => %(names)s,
+    p_counts => %(counts)s::bigint[], p_forget_every => %(forget_every)s::integer[],
+    p_forget_before => %(forget_before)s::bigint[]) AS f"""
+
+# An object for each bucket: a day of minutes is tens of thousands of numbers, and a row for each costs more to fetch.
+READ_COUNTS: Final = """
+SELECT at, pg_catalog.json_object_agg(name, count)::text FROM __schema__.coatcheck_counts
+WHERE tenant = %(tenant)s AND every = %(every)s AND at >= %(since)s AND at < %(until)s
+GROUP BY at ORDER BY at"""
+
 # --- the server and its tables ----------------------------------------------------------------------------------------
 
 SERVER: Final = """
@@ -165,7 +180,8 @@ SELECT to_regclass(%(schema)s || '.coatcheck_meta') IS NOT NULL,
             ('users', 'INSERT'), ('users', 'UPDATE'), ('users', 'DELETE'), ('tenants', 'SELECT'),
             ('tenants', 'INSERT'), ('tenants', 'UPDATE'), ('sides', 'SELECT'), ('sides', 'INSERT'),
             ('sides', 'UPDATE'), ('sides', 'DELETE'), ('leases', 'SELECT'), ('leases', 'INSERT'),
-            ('leases', 'UPDATE')) AS needed (name, rights)), true)"""
+            ('leases', 'UPDATE'), ('counts', 'SELECT'), ('counts', 'INSERT'), ('counts', 'UPDATE'),
+            ('counts', 'DELETE')) AS needed (name, rights)), true)"""
 
 META: Final = "SELECT name, value FROM __schema__.coatcheck_meta WHERE name IN ('version', 'oldest_reader')"
 

@@ -1,26 +1,22 @@
 """The verbs of the PostgreSQL store, said once for the blocking and the asyncio client.
 
 Each verb is one call of a function in the database, or one plain statement, and one round trip. How a statement
-reaches the server is the client's affair: `PostgresVerbs._read` may be asked again on another connection when one is
-lost, `PostgresVerbs._change` may not, because what it asked for may have happened. Where it did, and only the wait for
-a synchronous replica was broken off, `PostgresVerbs._confirmed` keeps the answer.
+reaches the server is said in `coatcheck.stores.postgres.asking`.
 """
 
 from __future__ import annotations
 
 import secrets
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from coatcheck.errors import StoreUnavailable, Unconfirmed, UnreadableRecord
+from coatcheck.errors import StoreUnavailable, UnreadableRecord
 from coatcheck.model import RECORD_SCHEMA, Damaged, Found, FromTheFuture, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import EPOCH_KEPT, Capability, Traits
 from coatcheck.stores.postgres import rows, sql, terms
-from coatcheck.stores.postgres.faults import Unwaited
+from coatcheck.stores.postgres.counts import PostgresCounts
 from coatcheck.stores.postgres.options import Options
-from coatcheck.stores.postgres.rows import RawRow, by_id, decode, tombstones
-from coatcheck.stores.postgres.terms import Parameters
+from coatcheck.stores.postgres.rows import by_id, decode, tombstones
 from coatcheck.verbs import (
     Buried,
     Change,
@@ -39,7 +35,7 @@ FORGET: Final = 10
 """How many times the sweeper's limit is forgotten at once (the contract's number)."""
 
 
-class PostgresVerbs(ABC):
+class PostgresVerbs(PostgresCounts):
     """The store contract over one schema; see `coatcheck.stores.contract` for what each verb promises."""
 
     _blocking: bool
@@ -65,47 +61,6 @@ class PostgresVerbs(ABC):
             persistent=True,
             shared=True,
         )
-
-    @abstractmethod
-    async def _read(self, statement: str, parameters: Parameters) -> list[RawRow]:
-        """Ask something that changes nothing."""
-
-    @abstractmethod
-    async def _change(self, statement: str, parameters: Parameters) -> list[RawRow]:
-        """Make a change, whole or not at all.
-
-        Raises:
-            Unwaited: it is made, and no synchronous replica has confirmed it.
-        """
-
-    async def _write(self, statement: str, parameters: Parameters) -> list[RawRow]:
-        """Make a change that is as good as unknown where it is not confirmed; the error then holds no row."""
-        try:
-            return await self._change(statement, parameters)
-        except Unwaited as fault:
-            said = StoreUnavailable(str(fault))
-        raise said
-
-    async def _confirmed(
-        self, statement: str, parameters: Parameters, kept: Callable[[Sequence[RawRow]], Mapping[str, Any]]
-    ) -> list[RawRow]:
-        """Make a change that a failover must not undo unheard.
-
-        Raises:
-            Unconfirmed: it is made, and no synchronous replica has confirmed it; holds what is *kept* of the answer.
-        """
-        try:
-            return await self._change(statement, parameters)
-        except Unwaited as fault:
-            said = Unconfirmed(str(fault), **kept(fault.rows))
-        raise said
-
-    async def _anyhow(self, statement: str, parameters: Parameters) -> Sequence[RawRow]:
-        """Make a change that does no harm when it is undone, because it is then made again."""
-        try:
-            return await self._change(statement, parameters)
-        except Unwaited as fault:
-            return fault.rows
 
     async def _look_up(self, ids: Sequence[str]) -> list[Found]:
         """Return what is known of each id, in order; there is at least one."""

@@ -5,8 +5,8 @@
 * The file is made with mode 0600 and keeps a write-ahead log beside it (``-wal``, ``-shm``), and a queue of turns
   (``-turns``). It must lie on a local disk.
 * Sign-in, sign-out, revocation, rotation and changes of roles are acknowledged after the disk has them
-  (``synchronous=FULL``). Data and activity are acknowledged before (``NORMAL``): a loss of power may undo the last
-  of them, a crash of the application undoes none.
+  (``synchronous=FULL``). Data, activity and counts are acknowledged before (``NORMAL``): a loss of power may undo the
+  last of them, a crash of the application undoes none.
 * Writers of several processes take turns, in the order they came.
 """
 

@@ -48,7 +48,8 @@ def not_opened(error: BaseException, path: str) -> ConfigurationError | StoreUna
     """Say why *path* could not be opened, as a fault of set-up where it is one."""
     refused = isinstance(error, OSError) and error.errno not in _PASSING
     if refused or (isinstance(error, sqlite3.Error) and _name(error) in _SET_UP):
-        return ConfigurationError(f"the SQLite store {path} cannot be used: {_cause(error)}")
+        remedy = "; make the folder, or name another file" if isinstance(error, FileNotFoundError) else ""
+        return ConfigurationError(f"the SQLite store {path} cannot be used: {_cause(error)}{remedy}")
     return unavailable(error, path)
 
 

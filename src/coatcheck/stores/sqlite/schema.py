@@ -94,7 +94,20 @@ _SECOND: Final = (
 )
 """So that a sweep finds what it may forget without reading every user's epoch and every tombstone's row."""
 
-STEPS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND)
+_THIRD: Final = (
+    """
+    CREATE TABLE counts (
+        tenant TEXT NOT NULL,
+        every INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (tenant, every, at, name)
+    ) WITHOUT ROWID""",
+)
+"""What happened, counted. ``every`` is the length of the minute, hour or day that begins at ``at``, in milliseconds."""
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
 """Each step's statements. A step that was released never changes; a new one is added at the end."""
 
 

@@ -164,3 +164,17 @@ WHERE holder = excluded.holder OR until <= :now"""
 KEY: Final = "SELECT value FROM meta WHERE name = 'key'"
 
 MAKE_KEY: Final = "INSERT INTO meta (name, value) VALUES ('key', ?) ON CONFLICT (name) DO NOTHING"
+
+# --- counting ---------------------------------------------------------------------------------------------------------
+
+ADD_COUNT: Final = """
+INSERT INTO counts (tenant, every, at, name, count) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (tenant, every, at, name) DO UPDATE SET count = count + excluded.count"""
+
+FORGET_COUNTS: Final = "DELETE FROM counts WHERE tenant = ? AND every = ? AND at < ?"
+
+# An object for each bucket: a day of minutes is tens of thousands of numbers, and a row for each costs more to fetch.
+READ_COUNTS: Final = """
+SELECT at, json_group_object(name, count) FROM counts
+WHERE tenant = :tenant AND every = :every AND at >= :since AND at < :until
+GROUP BY at ORDER BY at"""

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import TypeVar
 
+from coatcheck.counting import Every
 from coatcheck.errors import UnreadableRecord
 from coatcheck.model import Found, FromTheFuture, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import Capability, Traits
-from coatcheck.stores.sqlite import changes, endings, queries
+from coatcheck.stores.sqlite import changes, counts, endings, queries
 from coatcheck.stores.sqlite.database import Database, database
 from coatcheck.verbs import (
     Buried,
@@ -29,6 +30,7 @@ from coatcheck.verbs import (
     Replacing,
     Rotation,
     Seen,
+    Tally,
     TooLarge,
 )
 
@@ -249,3 +251,11 @@ class SqliteVerbs(ABC):
         return await self._write(
             lambda db: changes.lease(db, self.tenant, name, holder=holder, now=now, until=until), durable=False
         )
+
+    async def add_counts(self, tallies: Sequence[Tally], *, now: Millis) -> None:
+        """Add each tally to its minute, hour and day, and forget those that are too old."""
+        await self._write(lambda db: counts.add(db, self.tenant, tallies, now), durable=False)
+
+    async def read_counts(self, every: Every, *, since: Millis, until: Millis) -> list[Tally]:
+        """Return the buckets of that time, oldest first."""
+        return await self._read_aside(lambda db: counts.read(db, self.tenant, every, since, until))
