@@ -14,6 +14,7 @@ from coatcheck.errors import (
     DataTooLarge,
     InsecureTransport,
     MissingExtra,
+    NotAwaited,
     NotEncodable,
     NotLoaded,
     PrivilegeChanged,
@@ -32,6 +33,7 @@ from coatcheck.errors import (
 from coatcheck.events import Event, Listener
 from coatcheck.model import Device, SessionInfo
 from coatcheck.policy import Policy
+from coatcheck.selection import Selection
 from coatcheck.session import AsyncSession, BlockingSession
 from coatcheck.sessions import AsyncSessions
 from coatcheck.user import User
@@ -54,10 +56,12 @@ __all__ = [
     "InsecureTransport",
     "Listener",
     "MissingExtra",
+    "NotAwaited",
     "NotEncodable",
     "NotLoaded",
     "Policy",
     "PrivilegeChanged",
+    "Selection",
     "SessionError",
     "SessionGone",
     "SessionInfo",

@@ -9,23 +9,29 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Self, TypeVar
 
 from coatcheck import stores, tokens
+from coatcheck.counting import Every
 from coatcheck.durations import Duration
 from coatcheck.events import Listener
-from coatcheck.manager import ending, listing, opening, saving, signing, sweeping, transactions
+from coatcheck.manager import counting, ending, listing, opening, saving, selecting, signing, sweeping, transactions
+from coatcheck.manager.selecting import Progress
 from coatcheck.manager.sweeping import Swept
-from coatcheck.model import SessionInfo
+from coatcheck.model import Millis, SessionInfo
 from coatcheck.policy import Policy
 from coatcheck.runtime import BlockingRuntime, finish
+from coatcheck.selection import Selection
 from coatcheck.session import BlockingSession
-from coatcheck.sessions import Infos, make_core
+from coatcheck.sessions import CountsList, Infos, make_core
 from coatcheck.state import NOWHERE, Outcome, Visit
 from coatcheck.stores.contract import Store
+from coatcheck.wrong_words import MANAGER, Corrected
 
 T = TypeVar("T")
 
 
-class Sessions:
+class Sessions(Corrected):
     """Sessions for blocking applications: threads, prefork servers, scripts. Options are `AsyncSessions`'s."""
+
+    _words, _awaits = MANAGER, False
 
     def __init__(
         self,
@@ -139,6 +145,12 @@ class Sessions:
         """As `AsyncSessions.count`."""
         return finish(listing.count(self._core))
 
+    def counts(
+        self, every: Every = "minute", *, since: Millis | None = None, until: Millis | None = None
+    ) -> CountsList:
+        """As `AsyncSessions.counts`."""
+        return finish(counting.read(self._core, every, since=since, until=until))
+
     def revoke(self, session_id: str, *, user_id: str | None = None) -> bool:
         """As `AsyncSessions.revoke`."""
         return finish(ending.revoke(self._core, session_id, user_id=user_id))
@@ -146,6 +158,14 @@ class Sessions:
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> int:
         """As `AsyncSessions.revoke_user`."""
         return finish(ending.revoke_user(self._core, signing.checked_user(user_id), keep=keep))
+
+    def count_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
+        """As `AsyncSessions.count_where`."""
+        return finish(selecting.count_where(self._core, selection, on_progress))
+
+    def revoke_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
+        """As `AsyncSessions.revoke_where`."""
+        return finish(selecting.revoke_where(self._core, selection, on_progress))
 
     def revoke_all(self) -> int:
         """As `AsyncSessions.revoke_all`."""
@@ -170,13 +190,25 @@ class Sessions:
         """As `AsyncSessions.sweep_if_due`; a WSGI application calls it after a response."""
         return finish(sweeping.sweep_if_due(self._core, self._holder))
 
+    @property
+    def upkeep_due(self) -> bool:
+        """As `AsyncSessions.upkeep_due`."""
+        counter = self._core.counter
+        return self.sweep_due or (counter is not None and counter.is_due())
+
+    def upkeep_if_due(self) -> None:
+        """As `AsyncSessions.upkeep_if_due`; a WSGI application calls it after a response."""
+        finish(sweeping.sweep_if_due(self._core, self._holder))
+        finish(counting.write_if_due(self._core))
+
     def open(self) -> None:
         """As `AsyncSessions.open`."""
         finish(self._core.store.open())
         finish(self._core.sync_clock())
 
     def close(self) -> None:
-        """Let go of connections. Harmless when nothing is open."""
+        """Write what was counted, and let go of connections. Harmless when nothing is open."""
+        finish(counting.write_safely(self._core))
         finish(self._core.store.close())
 
     def __enter__(self) -> Self:

@@ -36,6 +36,10 @@ _TO_TAG: Final[dict[type, tuple[int, Callable[[Any], Any]]]] = {
     time: (8, time.isoformat),
     datetime: (9, datetime.isoformat),
 }
+_POSSIBLE: Final = (
+    "Possible are None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, and list, tuple, "
+    "set, frozenset and dict of them"
+)
 _UNORDERED: Final = (set, frozenset)
 _ZONED: Final = 10
 _FROM_TAG: Final[dict[int, Callable[[Any], Any]]] = {
@@ -169,7 +173,7 @@ def _remedy(value: object, path: str) -> str:
         hint = f"it would come back as a plain {base}; store {base}(value)"
     elif hasattr(value, "__dict__") or hasattr(value, "__slots__"):
         hint = "store its id or its plain fields, or read the session as a typed object"
-    return f"{path} has the type {kind.__name__}, which a session cannot restore; {hint}"
+    return f"{path} has the type {kind.__name__}, which a session cannot restore; {hint}. {_POSSIBLE}"
 
 
 def _restored(code: int, raw: memoryview) -> Any:

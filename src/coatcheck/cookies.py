@@ -238,13 +238,13 @@ def _prefix_faults(spec: CookieSpec) -> Iterator[str]:
         yield f"the name {spec.name!r} has two prefixes: keep one; {'__Host-Http-'!r} is the strictest"
     if prefix in _HOST_ONLY and spec.domain is not None:
         yield (
-            f"browsers drop a {prefix!r} cookie that has a domain: remove domain={spec.domain!r}, or name the cookie "
-            f'"__Secure-{bare}"'
+            f"browsers drop a {prefix!r} cookie that has a domain: remove domain={spec.domain!r}, or write "
+            f'cookie_name="__Secure-{bare}"'
         )
     if prefix in _HOST_ONLY and spec.path != "/":
         yield (
-            f'browsers drop a {prefix!r} cookie whose path is not "/": remove path={spec.path!r}, or name the cookie '
-            f'"__Secure-{bare}"'
+            f'browsers drop a {prefix!r} cookie whose path is not "/": remove path={spec.path!r}, or write '
+            f'cookie_name="__Secure-{bare}"'
         )
 
 

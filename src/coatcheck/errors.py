@@ -21,22 +21,27 @@
         ├── InsecureTransport     a session cookie over plain http (500)
         ├── TooLate               the answer's headers have already left (500)
         ├── TransactionMisuse     a transaction's function was a coroutine (500)
+        ├── NotAwaited            a verb was called without await, so nothing was done (500)
         └── DataError
             ├── NotEncodable      a value that could not be restored as it was (500)
             ├── DataTooLarge      the session's data would pass the policy's limit (413)
             └── DataMismatch      stored data does not fit the type asked for (500)
 
 Each class has a machine-readable ``code`` and the HTTP ``status`` that adapters answer with. No message ever holds a
-secret, a digest or a datum of a session.
+secret, a digest or a datum of a session. A traceback ends with where the error is explained; ``str(error)`` does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 if TYPE_CHECKING:
     from coatcheck.model import Record, Tombstone
+
+
+PAGE: Final = "docs/reference/errors.md"
+"""The page of coatcheck's documentation that has a heading for each ``code``."""
 
 
 class CoatcheckError(Exception):
@@ -45,6 +50,16 @@ class CoatcheckError(Exception):
     code: ClassVar[str] = "coatcheck_error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Session error"
+
+    def __init__(self, *args: object) -> None:
+        """Keep the message, and add the line that ends a traceback."""
+        super().__init__(*args)
+        self.add_note(f"See {self.help}")
+
+    @property
+    def help(self) -> str:
+        """Where the error is explained: a page of coatcheck's documentation and the heading on it."""
+        return f"{PAGE}#{self.code}"
 
 
 class ConfigurationError(CoatcheckError):
@@ -255,6 +270,12 @@ class TransactionMisuse(SessionError):
     """A transaction's function was a coroutine function; it must be a plain one, because it may run again."""
 
     code = "transaction_misuse"
+
+
+class NotAwaited(SessionError):
+    """A verb was called without ``await``, so nothing was done; the answer was replaced and nothing was saved."""
+
+    code = "not_awaited"
 
 
 class DataError(SessionError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from typing import Any, TypeVar
 
+from coatcheck.awaiting import told_of_calls
 from coatcheck.durations import Duration
 from coatcheck.errors import NotLoaded, StoreUnavailable, UnreadableRecord
 from coatcheck.manager import ending, opening, saving, signing, transactions
@@ -18,6 +19,7 @@ T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
+@told_of_calls("session")
 class AsyncSession(Session):
     """A session in an asyncio application."""
 
@@ -96,6 +98,8 @@ class BlockingSession(Session):
     """A session in a blocking application, or in a plain ``def`` endpoint of an asyncio one."""
 
     __slots__ = ("_run",)
+
+    _awaits = False
 
     def __init__(self, state: State, run: Run) -> None:
         """Show *state*; *run* finishes the manager's coroutines in this thread's world."""

@@ -14,11 +14,12 @@ from coatcheck.model import Device, Millis
 from coatcheck.state import State
 from coatcheck.typed import build
 from coatcheck.user import User
+from coatcheck.wrong_words import FIXED, SESSION, Corrected
 
 T = TypeVar("T")
 
 
-class Session(MutableMapping[str, Any]):
+class Session(Corrected, MutableMapping[str, Any]):
     """What both kinds of session share. Any use of it is a look: it counts as activity and adds ``Vary: Cookie``.
 
     Values handed out may be changed in place; such a change is found and committed like an assigned one.
@@ -26,9 +27,12 @@ class Session(MutableMapping[str, Any]):
 
     __slots__ = ("_state",)
 
+    _words, _fixed = SESSION, FIXED
+    _state: State
+
     def __init__(self, state: State) -> None:
         """Show *state*; adapters and managers make sessions, applications receive them."""
-        self._state = state
+        object.__setattr__(self, "_state", state)
 
     def __repr__(self) -> str:
         """Show the public id and the verdict; never a secret or a datum."""

@@ -9,22 +9,28 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar
 
 from coatcheck import stores, tokens
+from coatcheck.awaiting import told_of_calls
+from coatcheck.counting import Counts, Every
 from coatcheck.devices import describer
 from coatcheck.durations import Duration
 from coatcheck.events import Listener
 from coatcheck.listeners import log_events
-from coatcheck.manager import ending, listing, opening, saving, signing, sweeping, transactions
+from coatcheck.manager import counting, ending, listing, opening, saving, selecting, signing, sweeping, transactions
 from coatcheck.manager.core import Core
+from coatcheck.manager.selecting import Progress
 from coatcheck.manager.sweeping import Swept
-from coatcheck.model import SessionInfo
+from coatcheck.model import Millis, SessionInfo
 from coatcheck.policy import Policy
 from coatcheck.runtime import Runtime
+from coatcheck.selection import Selection
 from coatcheck.session import AsyncSession
 from coatcheck.state import NOWHERE, Outcome, Visit
 from coatcheck.stores.contract import Store
+from coatcheck.wrong_words import MANAGER, Corrected
 
 T = TypeVar("T")
 Infos: TypeAlias = list[SessionInfo]
+CountsList: TypeAlias = list[Counts]
 
 
 def make_core(
@@ -46,7 +52,7 @@ def make_core(
     stores.check_tenant(tenant)
     opened = stores.from_url(store, blocking=blocking, tenant=tenant) if isinstance(store, str) else store
     stores.check_store(opened, blocking=blocking, tenant=tenant)
-    return Core(
+    core = Core(
         opened,
         policy=policy or Policy(),
         tenant=tenant,
@@ -56,13 +62,20 @@ def make_core(
         runtime=runtime,
         describe=describer(),
     )
+    core.counter = counting.counter_for(core)
+    if core.counter is not None:
+        core.listeners.append(core.counter)
+    return core
 
 
-class AsyncSessions:
+@told_of_calls("sessions")
+class AsyncSessions(Corrected):
     """Sessions for asyncio applications. It belongs to the first event loop that uses it.
 
     Connections open on first use. An ASGI application closes them with its lifespan; elsewhere call `aclose`.
     """
+
+    _words = MANAGER
 
     def __init__(
         self,
@@ -211,6 +224,22 @@ class AsyncSessions:
         """Return how many live sessions there are."""
         return await listing.count(self._core)
 
+    async def counts(
+        self, every: Every = "minute", *, since: Millis | None = None, until: Millis | None = None
+    ) -> CountsList:
+        """Return what happened in each minute, hour or day, oldest first, in all processes together.
+
+        Args:
+            every: ``"minute"`` (kept a day), ``"hour"`` (kept a month) or ``"day"`` (kept a year).
+            since: milliseconds since the Unix epoch; the earliest kept when not given.
+            until: the same; now when not given.
+
+        Raises:
+            ConfigurationError: the store keeps no counts.
+            ValueError: *every* is none of these, or the times are not in order.
+        """
+        return await counting.read(self._core, every, since=since, until=until)
+
     async def revoke(self, session_id: str, *, user_id: str | None = None) -> bool:
         """End one session; with *user_id* only if it is that user's. ``False`` when there was none to end."""
         return await ending.revoke(self._core, session_id, user_id=user_id)
@@ -218,6 +247,28 @@ class AsyncSessions:
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> int:
         """End all sessions of a user but *keep*, and refuse sign-ins whose epoch was read before. Returns how many."""
         return await ending.revoke_user(self._core, signing.checked_user(user_id), keep=keep)
+
+    async def count_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
+        """Return how many live sessions match; what `revoke_where` would end.
+
+        Raises:
+            ConfigurationError: the store cannot browse.
+            ValueError: the selection is of sessions that have ended.
+        """
+        return await selecting.count_where(self._core, selection, on_progress)
+
+    async def revoke_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
+        """End every session that matches, one by one, the newest first. Returns how many.
+
+        Sessions that begin meanwhile stay, and so do those that cannot be read; no sign-in under way is refused: that
+        is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at and how many of them ended.
+
+        Raises:
+            ConfigurationError: the store cannot browse.
+            Unconfirmed: they were ended, but too few replicas confirmed it.
+            ValueError: the selection is of sessions that have ended, or of everybody's.
+        """
+        return await selecting.revoke_where(self._core, selection, on_progress)
 
     async def revoke_all(self) -> int:
         """End every session of everybody. Returns how many, once nothing older is live."""
@@ -250,6 +301,21 @@ class AsyncSessions:
         """Sweep at the policy's interval until cancelled; what an ASGI application's lifespan runs."""
         await sweeping.sweep_for_ever(self._core, self._holder)
 
+    @property
+    def upkeep_due(self) -> bool:
+        """Whether this process should sweep or write its counts; costs no I/O."""
+        counter = self._core.counter
+        return self.sweep_due or (counter is not None and counter.is_due())
+
+    async def upkeep_if_due(self) -> None:
+        """Do what is due: a bounded sweep, in turn with other workers, and writing this process's counts."""
+        await sweeping.sweep_if_due(self._core, self._holder)
+        await counting.write_if_due(self._core)
+
+    async def count_for_ever(self) -> None:
+        """Write counts at the policy's interval until cancelled; what an ASGI application's lifespan runs."""
+        await counting.write_for_ever(self._core)
+
     async def open(self) -> None:
         """Open the store now, so that what is wrong with it is told at start-up.
 
@@ -262,7 +328,8 @@ class AsyncSessions:
         await self._core.sync_clock()
 
     async def aclose(self) -> None:
-        """Let go of connections and threads. Harmless when nothing is open."""
+        """Write what was counted, and let go of connections and threads. Harmless when nothing is open."""
+        await counting.write_safely(self._core)
         await self._core.store.close()
 
     async def __aenter__(self) -> Self:

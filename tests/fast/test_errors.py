@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 import coatcheck
 from coatcheck import errors
 from coatcheck.errors import CoatcheckError, ConfigurationError, DataTooLarge, MissingExtra, SignInRequired
+from tests.surface.markdown import anchors
 
 STATUS = {
     "coatcheck_error": 500, "configuration": 500, "missing_extra": 500, "store_unavailable": 503,
@@ -16,7 +19,8 @@ STATUS = {
     "sign_in_required": 401,
     "commit_refused": 409, "session_gone": 401, "privilege_changed": 409, "stale_login": 401,
     "session_limit_reached": 409, "contended": 503, "not_loaded": 500, "insecure_transport": 500, "too_late": 500,
-    "transaction_misuse": 500, "data_error": 500, "not_encodable": 500, "data_too_large": 413, "data_mismatch": 500,
+    "transaction_misuse": 500, "not_awaited": 500, "data_error": 500, "not_encodable": 500, "data_too_large": 413,
+    "data_mismatch": 500,
 }  # fmt: skip
 
 
@@ -75,3 +79,32 @@ def test_data_too_large_names_keys_and_sizes() -> None:
     assert (error.size, error.limit, error.largest) == (20_000, 16_384, (("a", 9000), ("b", 8000)))
     for part in ("20000 bytes", "data_limit is 16384", "'a' 9000 bytes, 'b' 8000 bytes"):
         assert part in str(error)
+
+
+MADE: dict[type[CoatcheckError], CoatcheckError] = {
+    ConfigurationError: ConfigurationError(["one", "two"]),
+    MissingExtra: MissingExtra("redis://", "redis", "redis"),
+    SignInRequired: SignInRequired("idle"),
+    DataTooLarge: DataTooLarge(2, 1, [("a", 2)]),
+    errors.Unconfirmed: errors.Unconfirmed("one replica", epoch=3),
+    errors.UnreadableRecord: errors.UnreadableRecord.written_in("id", 9),
+}
+"""Errors with a constructor of their own; the others take a message."""
+
+
+@pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.code)
+def test_a_traceback_ends_with_where_it_is_explained(kind: type[CoatcheckError]) -> None:
+    """Issue 4: the last line names the page and the heading; the message itself stays as it is."""
+    error = MADE.get(kind) or kind("what happened")
+    assert error.help == f"docs/reference/errors.md#{kind.code}"
+    lines = traceback.format_exception_only(error)
+    assert lines[-1] == f"See {error.help}\n"
+    assert "errors.md" not in str(error)
+    error.add_note("what the application adds")
+    assert traceback.format_exception_only(error)[-1] == "what the application adds\n"
+
+
+def test_every_error_has_its_heading() -> None:
+    """Issue 4: what a message points to is there, and says more than the message."""
+    page = Path(__file__).resolve().parents[2] / errors.PAGE
+    assert sorted({kind.code for kind in tree()} - anchors(page.read_text())) == []

@@ -18,8 +18,23 @@ MAX_FUNCTION: Final = 30
 CORE: Final = frozenset(
     f"coatcheck.{name}"
     for name in (
-        *("cookies", "durations", "errors", "events", "lifecycle", "model", "policy", "policy_faults", "profiles"),
-        *("discreet", "tokens", "transitions", "verbs"),
+        *(
+            "cookies",
+            "counting",
+            "durations",
+            "errors",
+            "events",
+            "lifecycle",
+            "model",
+            "policy",
+            "policy_faults",
+            "policy_looser",
+            "policy_report",
+            "policy_values",
+            "policy_words",
+            "profiles",
+        ),
+        *("discreet", "selection", "tokens", "transitions", "verbs", "wrong_words"),
     )
 )
 ENGINES: Final = re.compile(r"coatcheck\.stores\.(_?memory|_?sqlite|_?redis|_?postgres)")

@@ -165,7 +165,7 @@ def test_two_middlewares_are_refused_by_name() -> None:
     inner = Starlette(routes=[Route("/", home)])
     inner.add_middleware(Signed, secret_key="k" * 32)
     inner.add_middleware(SessionMiddleware, sessions=sessions)
-    with pytest.raises(Exception, match="installed inside"):
+    with pytest.raises(Exception, match="one inside this one put a"):
         TestClient(inner, base_url="http://localhost").get("/")
 
 

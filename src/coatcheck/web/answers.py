@@ -21,7 +21,7 @@ _PAGE: Final = """<!doctype html>
 <body><main><h1>{title}</h1><p>{detail}</p>{link}</main></body></html>
 """
 
-_SHOWN: Final = frozenset({"insecure_transport", "not_loaded", "too_late"})
+_SHOWN: Final = frozenset({"insecure_transport", "not_awaited", "not_loaded", "too_late"})
 """Faults of the application whose remedy is shown: they hold no path and no configuration. Others are in the log."""
 
 _PUBLIC: Final[dict[str, str]] = {

@@ -71,8 +71,10 @@ class SessionMiddleware:
     ) -> None:
         """Check the options; nothing is opened yet."""
         if not isinstance(sessions, AsyncSessions):
+            given = f"the class {sessions.__name__}" if isinstance(sessions, type) else _named(sessions)
             raise ConfigurationError(
-                f"SessionMiddleware needs sessions=AsyncSessions(...), not {type(sessions).__name__}"
+                f"SessionMiddleware needs sessions=AsyncSessions(...), not {given}: an ASGI application awaits its "
+                "store. Write sessions=AsyncSessions(url) with the store's URL"
             )
         self.app = app
         self.sessions = sessions
@@ -91,6 +93,7 @@ class SessionMiddleware:
             )
         )
         self._lifespan = Lifespan(sessions)
+        self._told = False
         self._warned = sessions.store.traits.persistent or sessions.store.traits.shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,8 +104,11 @@ class SessionMiddleware:
         elif kind == "http":
             request = self._request(scope)
             await Exchange(self.sessions, self.settings, request).serve(self.app, receive, send)
-            if not self._lifespan.sweeping and self.sessions.sweep_due:
-                await self.sessions.sweep_if_due()
+            if not self._told and not isinstance(scope.get("session"), AsyncSession):
+                self._told = True
+                _log.warning("%s", _inside(scope.get("session")))
+            if not self._lifespan.running and self.sessions.upkeep_due:
+                await self.sessions.upkeep_if_due()
         elif kind == "websocket":
             await Socket(self.sessions, self.settings, self._request(scope)).serve(self.app, receive, send)
         else:
@@ -110,10 +116,7 @@ class SessionMiddleware:
 
     def _request(self, scope: Scope) -> Request:
         if "session" in scope:
-            raise ConfigurationError(
-                "two session middlewares are installed: scope['session'] is there already. Remove the other one, such "
-                "as starlette.middleware.sessions.SessionMiddleware"
-            )
+            raise ConfigurationError(_second(scope["session"]))
         request = Request(scope, self.settings)
         if not self._warned and request.insecure_memory:
             self._warned = True
@@ -136,10 +139,35 @@ def session_in(scope: Scope) -> AsyncSession:
         return session
     if session is None:
         raise ConfigurationError(
-            "no session here: the middleware is not installed. Write "
-            "app.add_middleware(SessionMiddleware, sessions=AsyncSessions(...))"
+            "this request has no session. If SessionMiddleware is not installed, write "
+            "app.add_middleware(SessionMiddleware, sessions=AsyncSessions(...)). If it is, a middleware asks that runs "
+            "before it: the one added last runs first, so add SessionMiddleware below the one that asks"
         )
-    raise ConfigurationError(
-        f"scope['session'] is a {type(session).__module__}.{type(session).__name__}: another session middleware is "
-        "installed inside this one. Remove it"
+    raise ConfigurationError(_inside(session))
+
+
+def _second(session: object) -> str:
+    """Say that *session* was there before this middleware ran."""
+    if isinstance(session, AsyncSession):
+        return (
+            "two session middlewares are installed: coatcheck's SessionMiddleware was added twice. Keep one; two "
+            "managers on one application would write two cookies of one name"
+        )
+    return (
+        f"two session middlewares are installed: another one put a {_named(session)} into scope['session'] before "
+        "this one. Remove its line, such as app.add_middleware(starlette.middleware.sessions.SessionMiddleware, ...)"
     )
+
+
+def _inside(session: object) -> str:
+    """Say that *session* took the place of this middleware's."""
+    return (
+        f"two session middlewares are installed: one inside this one put a {_named(session)} into scope['session'], "
+        "so request.session is not coatcheck's. Remove its line, such as "
+        "app.add_middleware(starlette.middleware.sessions.SessionMiddleware, ...)"
+    )
+
+
+def _named(value: object) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
+from coatcheck.awaiting import Calls, current
 from coatcheck.cookies import max_age_seconds
 from coatcheck.data import Data
 from coatcheck.errors import CoatcheckError, NotLoaded, SessionGone, SignInRequired, StoreUnavailable, UnreadableRecord
@@ -33,13 +34,14 @@ _NOT_LOADED: Final = 'the session is loaded on demand here: write "await session
 class Exchange:
     """See the module's text."""
 
-    __slots__ = ("_replaced", "_request", "_send", "_settings", "_started", "state")
+    __slots__ = ("_calls", "_replaced", "_request", "_send", "_settings", "_started", "state")
 
     def __init__(self, sessions: AsyncSessions, settings: Settings, request: Request) -> None:
         """Begin; nothing is loaded yet."""
         core = sessions._core  # noqa: SLF001 - the adapter drives the manager's parts
         self._settings = settings
         self._request = request
+        self._calls = Calls()
         self._started = self._replaced = False
         self.state: State = opening.accept(core, request.token, request.visit)
 
@@ -53,6 +55,7 @@ class Exchange:
         self._send = send
         await load_into(self.state, self._request, self._settings)
         self._request.scope["session"] = AsyncSession(self.state)
+        watched = current.set(self._calls)
         try:
             await app(self._request.scope, receive, self._forward)
         except CoatcheckError as error:
@@ -60,13 +63,16 @@ class Exchange:
                 raise
             await self._answer(error)
             if error.status == 500:
+                self._calls.explain(error)
                 raise
-        except Exception:
+        except Exception as error:
+            self._calls.explain(error)
             # A ticket that was changed or ended in this request is no longer the browser's, whatever failed afterwards.
             if not self._started and self.state.cookie is not Cookie.KEEP:
                 await self._send_whole(FAILED, saving.ticket_outcome(self.state))
             raise
         finally:
+            current.reset(watched)
             self.state.phase = Phase.ANSWERED
             tell_lost_changes(self.state)
 
@@ -78,6 +84,7 @@ class Exchange:
             await self._send(message)
             return
         try:
+            self._calls.check()
             outcome = await saving.conclude(self.state)
         except CoatcheckError as error:
             self._replaced = True

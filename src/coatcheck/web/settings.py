@@ -67,6 +67,7 @@ class Settings:
         faults = [*spec.faults(), *faults, *host_faults, *_other_faults(options)]
         if faults:
             raise ConfigurationError(faults)
+        self.options: Final = options
         self.sign_in_url = options.sign_in_url
         self.on_demand = options.load == "on_demand"
         self.paths = None if options.paths is None else tuple(options.paths)
