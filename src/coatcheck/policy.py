@@ -7,7 +7,7 @@ are `datetime.timedelta` or text such as ``"30m"``. The default is a documented 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal, Self
 
@@ -17,7 +17,7 @@ from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import ConfigurationError
 from coatcheck.model import Millis
 from coatcheck.policy_faults import faults_of
-from coatcheck.profiles import PROFILES
+from coatcheck.profiles import PRESETS, PROFILES, Profile
 from coatcheck.verbs import AtLimit, Limit
 
 TOUCH_AT_MOST: Final[Millis] = 60_000
@@ -66,6 +66,8 @@ class Policy:
         data_warning: bytes of data in a session above which an event warns.
         data_limit: bytes of data in a session that are never passed.
         sweep_every: how often expired sessions are removed; ``None`` for those who run ``coatcheck sweep`` themselves.
+        count_every: how often a process writes what it counted for the operator's page; ``None`` counts nothing.
+        profile: the preset or profile that it was made from, which it is compared with where it is explained.
 
     Raises:
         ConfigurationError: the options contradict each other or cannot be read; holds every fault.
@@ -93,6 +95,8 @@ class Policy:
     data_warning: int = 4096
     data_limit: int = 16_384
     sweep_every: Duration | None = "5m"
+    count_every: Duration | None = "10s"
+    profile: str = field(default="web", compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming every fault at once."""
@@ -112,28 +116,33 @@ class Policy:
     @classmethod
     def sensitive(cls) -> Self:
         """Accounts with something to lose: 30 minutes idle, 12 hours in all, a cookie that ends with the browser."""
-        return cls(idle_timeout="30m", absolute_timeout="12h", persistent=False, allow_remember=False)
+        return cls._of(PRESETS["sensitive"])
 
     @classmethod
     def critical(cls) -> Self:
         """Money, health, administration: 15 minutes idle, 8 hours in all, a cookie that ends with the browser."""
-        return cls(idle_timeout="15m", absolute_timeout="8h", persistent=False, allow_remember=False)
+        return cls._of(PRESETS["critical"])
 
     @classmethod
     def remember_me(cls) -> Self:
         """Every sign-in is remembered for 30 days, at assurance level 1 at most (NIST SP 800-63B-4, N-7)."""
-        return cls(idle_timeout="30d", absolute_timeout="30d", aal=1)
+        return cls._of(PRESETS["remember_me"])
 
     @classmethod
     def from_profile(cls, name: str) -> Self:
-        """Return a dated, published profile, such as ``"nist_aal2"``; see `coatcheck.profiles.PROFILES`.
+        """Return a dated, published profile, such as ``"nist_aal2"``, or a preset; see `coatcheck.profiles`.
 
         Raises:
             ConfigurationError: there is no such profile.
         """
-        if name not in PROFILES:
-            raise ConfigurationError(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
-        return cls(**PROFILES[name].settings)
+        known = {**PROFILES, **PRESETS}
+        if name not in known:
+            raise ConfigurationError(f"there is no profile {name!r}; there are {', '.join(known)}")
+        return cls._of(known[name])
+
+    @classmethod
+    def _of(cls, profile: Profile) -> Self:
+        return cls(**profile.settings, profile=profile.name)
 
     def span(self, lifetime: str) -> Span:
         """Return the lifetime ``"default"`` or ``"remember_me"`` in milliseconds."""
@@ -163,6 +172,11 @@ class Policy:
     def sweep_ms(self) -> Millis | None:
         """``sweep_every`` in milliseconds."""
         return _optional(self.sweep_every)
+
+    @cached_property
+    def count_ms(self) -> Millis | None:
+        """``count_every`` in milliseconds."""
+        return _optional(self.count_every)
 
     @cached_property
     def _default(self) -> Span:

@@ -76,3 +76,44 @@ PROFILES: Final[dict[str, Profile]] = {
         ),
     )
 }
+
+_OWN: Final = "coatcheck, docs/concepts.md, The default policy"
+_GUARDED: Final[dict[str, Any]] = {"persistent": False, "allow_remember": False}
+
+PRESETS: Final[dict[str, Profile]] = {
+    preset.name: preset
+    for preset in (
+        Profile(
+            name="web",
+            summary="Ordinary sites: whoever comes once a week stays signed in, and a stolen ticket is of use for 30 "
+            "days at most.",
+            source=_OWN,
+            dated="2026-11-21",
+            settings={},
+        ),
+        Profile(
+            name="sensitive",
+            summary="Accounts with something to lose: half an hour idle and a working day in all, so that a browser "
+            "left open helps whoever comes next for half an hour at most.",
+            source=_OWN,
+            dated="2026-11-21",
+            settings={**_GUARDED, "idle_timeout": "30m", "absolute_timeout": "12h"},
+        ),
+        Profile(
+            name="critical",
+            summary="Money, health, administration: a quarter of an hour idle and eight hours in all, because little "
+            "time with a stolen session does much harm.",
+            source=_OWN,
+            dated="2026-11-21",
+            settings={**_GUARDED, "idle_timeout": "15m", "absolute_timeout": "8h"},
+        ),
+        Profile(
+            name="remember_me",
+            summary="Every sign-in is remembered for 30 days, and claims the lowest assurance level for it.",
+            source=f"{_OWN}; NIST SP 800-63B-4, section 5.1 (N-7)",
+            dated="2026-11-21",
+            settings={"idle_timeout": "30d", "absolute_timeout": "30d", "aal": 1},
+        ),
+    )
+}
+"""The choices that `coatcheck.policy.Policy` has verbs for; ``web`` sets nothing, because it is the default."""

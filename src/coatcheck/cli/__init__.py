@@ -1,4 +1,4 @@
-"""The command line: run the demo, look at sessions, end them, sweep."""
+"""The command line: run the demo, look at sessions, end them, explain and check a deployment, sweep."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _BROUGHT_BY_CLI = frozenset({"typer", "rich", "click"})
 def main() -> None:
     """Run the ``coatcheck`` command; without the extra ``cli``, say how to install it and exit with 2."""
     try:
+        from coatcheck.cli import completion
         from coatcheck.cli.command import app
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
@@ -19,6 +20,7 @@ def main() -> None:
             raise
         sys.stderr.write(f"{MissingExtra('the coatcheck command', 'cli', package)}\n")
         raise SystemExit(2) from None
+    completion.prepare()
     app()
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from coatcheck import __version__
-from coatcheck.cli import demo, listing, migrating, revoking, sweeping
+from coatcheck.cli import checking, completion, demo, explaining, listing, migrating, revoking, stats, sweeping
 from coatcheck.cli.waiting import Patient
 from coatcheck.stores import VARIABLES
 
 EPILOG = (
-    "Exit codes: 0 done; 1 nothing matched, or nobody agreed to it; 2 wrong usage or "
+    "Exit codes: 0 done; 1 nothing matched, nobody agreed to it, or a check failed; 2 wrong usage or "
     "configuration; 3 the store did not answer, or too few replicas confirmed. "
     f"Without --store the URL comes from {', '.join(VARIABLES)}, whichever is set first, and else is the SQLite file "
     "sessions.db in this directory."
@@ -31,8 +31,12 @@ sessions = typer.Typer(no_args_is_help=True)
 app.add_typer(sessions, name="sessions", help="Look at sessions and end them.")
 
 app.command("demo")(demo.serve)
+app.command("check")(checking.check)
+app.command("policy")(explaining.policy)
+app.command("stats")(stats.stats)
 app.command("sweep")(sweeping.sweep)
 app.command("migrate")(migrating.migrate)
+app.command("completion")(completion.completion)
 sessions.command("list")(listing.list_sessions)
 sessions.command("show")(listing.show)
 sessions.command("revoke")(revoking.revoke)
@@ -51,4 +55,4 @@ def coatcheck(
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Session management for web applications: run the demo, look at sessions, end them, sweep."""
+    """Session management for web applications: look at sessions, end them, explain and check a deployment, sweep."""

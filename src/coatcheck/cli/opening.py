@@ -111,3 +111,10 @@ def session_id(value: str | None) -> str | None:
             "shell's history now: revoke that session"
         )
     raise typer.BadParameter("this is not a session id; `coatcheck sessions list` shows ids, 26 characters long")
+
+
+def session_ids(values: list[str] | None) -> list[str] | None:
+    """Check several, as `session_id` does."""
+    for value in values or ():
+        session_id(value)
+    return values

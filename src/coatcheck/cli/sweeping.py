@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from coatcheck.blocking import Sessions
 from coatcheck.cli.opening import Json, StoreUrl, Tenant, opened
 from coatcheck.cli.output import print_json
+from coatcheck.cli.progress import Tell, progress
 from coatcheck.cli.waiting import Wait
-from coatcheck.events import Event
+from coatcheck.events import Event, Listener
 from coatcheck.manager.sweeping import Swept
 
 _REMOVED = frozenset({"session.expired", "session.abandoned"})
@@ -33,24 +29,20 @@ def sweep(*, store: StoreUrl = None, tenant: Tenant = "", as_json: Json = False,
 
 
 def _sweep(sessions: Sessions) -> Swept:
-    """Sweep, and at a terminal count along."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return sessions.sweep()
-    with _counting(console) as listener:
-        sessions.subscribe(listener)
+    """Sweep, and say how far it has come. How many there will be, nobody knows."""
+    with progress("swept") as tell:
+        sessions.subscribe(_counting(tell))
         return sessions.sweep()
 
 
-@contextmanager
-def _counting(console: Console) -> Generator[Callable[[Event], None]]:
-    """Show how many sessions a listener has heard to be removed. How many there will be, nobody knows."""
-    columns = (SpinnerColumn(), TextColumn("{task.completed} swept"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("sweep", total=None)
+def _counting(tell: Tell) -> Listener:
+    """Return a listener that counts removed sessions."""
+    removed = 0
 
-        def listener(event: Event, /) -> None:
-            if event.name in _REMOVED:
-                progress.advance(task)
+    def listener(event: Event, /) -> None:
+        nonlocal removed
+        if event.name in _REMOVED:
+            removed += 1
+            tell(removed, removed)
 
-        yield listener
+    return listener

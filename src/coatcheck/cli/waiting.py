@@ -46,7 +46,7 @@ class Patient(TyperGroup):
 
 
 def _numbered(args: list[str]) -> Generator[str]:
-    for word, after in zip(args, [*args[1:], ""], strict=True):
+    for word, after in zip(args, [*args, ""][1:], strict=True):
         yield f"--wait={DEFAULT}" if word == "--wait" and not _NUMBER.fullmatch(after) else word
 
 

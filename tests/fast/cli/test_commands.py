@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coatcheck import Policy, Sessions, StoreUnavailable, __version__, stores
-from coatcheck.cli import output
+from coatcheck.cli import output, progress
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FrozenClock
 from tests.fast.cli.conftest import NOBODY, ROOT, Desk, run, words
@@ -36,8 +36,8 @@ def test_sweep_removes_what_has_expired(desk: Desk) -> None:
     assert (again.exit_code, again.stdout) == (0, "0 swept: 0 past their absolute timeout, 0 idle\n")
 
 
-def test_sweep_counts_along_at_a_terminal(desk: Desk) -> None:
-    """Progress goes to a terminal's stderr only: stdout holds the result alone, and elsewhere nothing moves."""
+def test_sweep_counts_along(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress goes to stderr, a bar at a terminal and lines now and then elsewhere: stdout holds the result alone."""
     expire(desk, 3)
     quiet = desk.run("sweep")
     assert quiet.stderr == ""
@@ -47,6 +47,9 @@ def test_sweep_counts_along_at_a_terminal(desk: Desk) -> None:
 
     assert shown.stdout == "4 swept: 0 past their absolute timeout, 4 idle\n"
     assert "4 swept" in shown.stderr
+    expire(desk, 2)
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    assert desk.run("sweep").stderr == "1 swept\n2 swept\n"
 
 
 # --- the store, the environment, the exit codes

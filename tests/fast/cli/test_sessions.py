@@ -8,7 +8,7 @@ import re
 import pytest
 
 from coatcheck import Sessions, Unconfirmed
-from coatcheck.cli import revoking
+from coatcheck.cli import orders
 from coatcheck.model import replace
 from coatcheck.stores.contract import Capability
 from coatcheck.stores.sqlite import SqliteStore
@@ -228,7 +228,7 @@ def test_revoke_of_many_asks_first(desk: Desk, target: tuple[str, ...], monkeypa
     assert "--yes" in alone.stderr
     assert len(desk.live()) == 2
 
-    monkeypatch.setattr(revoking, "at_terminal", lambda: True)
+    monkeypatch.setattr(orders, "at_terminal", lambda: True)
     no = desk.run("sessions", "revoke", *target, "--json", input="n\n")
     assert (no.exit_code, no.stdout) == (1, "")
     assert "2 sessions of" in no.stderr
@@ -244,7 +244,7 @@ def test_revoke_of_everybody_asks_also_where_nobody_can_count(desk: Desk, monkey
     desk.add("alice")
     traits = desk.sessions.store.traits
     narrow = replace(traits, capabilities=traits.capabilities - {Capability.BROWSE})
-    monkeypatch.setattr(revoking, "at_terminal", lambda: True)
+    monkeypatch.setattr(orders, "at_terminal", lambda: True)
     with monkeypatch.context() as without:
         without.setattr(SqliteStore, "traits", narrow)
         yes = desk.run("sessions", "revoke", "--all", input="y\n")

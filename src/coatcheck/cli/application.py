@@ -1,0 +1,170 @@
+"""An application named on the command line, and the sessions inside it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Annotated, Any, Final, TypeAlias, cast
+
+import typer
+from msgspec import Struct
+
+from coatcheck.blocking import Sessions
+from coatcheck.errors import CoatcheckError, ConfigurationError
+from coatcheck.policy import Policy
+from coatcheck.sessions import AsyncSessions
+from coatcheck.web.asgi import SessionMiddleware
+from coatcheck.web.settings import Settings
+
+Manager: TypeAlias = AsyncSessions | Sessions
+
+App: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="APP",
+        help="Where it is, such as shop.main:app: an ASGI application, an AsyncSessions or Sessions, or a Policy.",
+        show_default=False,
+    ),
+]
+
+_DEPTH: Final = 50
+"""Applications inside one another that are looked into."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What an application says of its sessions.
+
+    Attributes:
+        name: where it was found, as it was written.
+        policy: the policy in force.
+        manager: the manager, where there is one.
+        settings: the middleware's checked options, where there is a middleware.
+    """
+
+    name: str
+    policy: Policy
+    manager: Manager | None = None
+    settings: Settings | None = None
+
+
+def find(name: str) -> Found:
+    """Import what *name* leads to and look for its sessions.
+
+    Raises:
+        ConfigurationError: it leads nowhere, or to something without sessions; says so in one sentence.
+    """
+    target = _load(name)
+    if isinstance(target, Policy):
+        return Found(name=name, policy=target)
+    if isinstance(target, AsyncSessions | Sessions):
+        return Found(name=name, policy=target.policy, manager=target)
+    for one in _inside(target, _DEPTH):
+        if isinstance(one, SessionMiddleware):
+            return Found(name=name, policy=one.sessions.policy, manager=one.sessions, settings=one.settings)
+    raise ConfigurationError(_nothing_in(name, target))
+
+
+def _load(name: str) -> object:
+    """Return the object that an import string names."""
+    path, colon, attributes = name.partition(":")
+    if not (path and colon and attributes):
+        raise ConfigurationError(f"{name!r} must say a module and a name in it, such as shop.main:app")
+    found: object = _import(path)
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            raise ConfigurationError(f"the module {path} has no {attributes!r}{_instead(found)}")
+        found = getattr(found, attribute)
+    return found
+
+
+def _import(path: str) -> ModuleType:
+    """Import a module as a server would, from this directory too. What it prints goes to stderr."""
+    if sys.path[:1] != [""]:
+        sys.path.insert(0, "")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(path)
+    except ModuleNotFoundError as missing:
+        if missing.name is not None and (path == missing.name or path.startswith(missing.name + ".")):
+            raise ConfigurationError(
+                f"there is no module {path!r} to import from this directory; run the command where the application's "
+                "server is started"
+            ) from None
+        raise ConfigurationError(f"importing {path} needs {missing.name}, which is not installed") from None
+    except CoatcheckError as error:
+        raise ConfigurationError(f"importing {path} failed: {error}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the application raises is told
+        # Not its message: that is the application's, and may hold anything.
+        raise ConfigurationError(f"importing {path} raised {type(error).__name__} {_place(error)}") from None
+
+
+def _place(error: BaseException) -> str:
+    """Say where an error came from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+
+
+def _instead(found: object) -> str:
+    """Name what in a module could be meant."""
+    if not isinstance(found, ModuleType):
+        return ""
+    kinds = (Policy, AsyncSessions, Sessions)
+    names = [name for name, value in vars(found).items() if isinstance(value, kinds) or _is_application(value)]
+    return f"; there is {', '.join(names)}" if names else ""
+
+
+def _is_application(value: object) -> bool:
+    """Whether this looks like an application object rather than a class or a function."""
+    return hasattr(value, "user_middleware") or isinstance(value, SessionMiddleware)
+
+
+def _inside(app: Any, depth: int, seen: set[int] | None = None) -> Iterator[object]:
+    """Give an application and what is inside it, from the outside in."""
+    seen = set() if seen is None else seen
+    if app is None or depth == 0 or id(app) in seen:
+        return
+    seen.add(id(app))
+    yield app
+    for entry in _list(getattr(app, "user_middleware", None)):
+        made = _made(entry)
+        if made is not None:
+            yield made
+    inner = [getattr(app, name, None) for name in ("middleware_stack", "app", "_app")]
+    inner += [getattr(route, "app", None) for route in _list(getattr(app, "routes", None))]
+    for one in inner:
+        if callable(one):
+            yield from _inside(one, depth - 1, seen)
+
+
+def _made(entry: Any) -> SessionMiddleware | None:
+    """Build a middleware that is only listed so far, as Starlette does with the first request; opens nothing."""
+    kind: object = getattr(entry, "cls", None)
+    if not (isinstance(kind, type) and issubclass(kind, SessionMiddleware)):
+        return None
+    options = cast("dict[str, Any]", getattr(entry, "kwargs", None) or getattr(entry, "options", {}))
+    return kind(_no_app, **options)
+
+
+async def _no_app(_scope: object, _receive: object, _send: object) -> None:
+    """Stand in for the application inside."""
+
+
+def _list(value: object) -> list[Any]:
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else []
+
+
+def _nothing_in(name: str, target: object) -> str:
+    kind = type(target).__name__
+    wanted = "an AsyncSessions, a Sessions, a Policy, or an ASGI application with SessionMiddleware"
+    if isinstance(target, ModuleType | type) or type(target).__name__ == "function":
+        return f"{name} is a {kind}; name {wanted}, as it is after it was built"
+    if _is_application(target) or callable(target):
+        return (
+            f"{name} is a {kind} without SessionMiddleware; add it: "
+            "app.add_middleware(SessionMiddleware, sessions=sessions)"
+        )
+    return f"{name} is a {kind}; name {wanted}"
