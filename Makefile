@@ -6,8 +6,9 @@ PORT ?= 8000
 STORE ?=
 WORKERS ?= 2
 SCALE ?=
+DOCS_PORT ?= 8001
 
-.PHONY: help demo test test-fast check format bench bench-scale conformance servers torture torture-rivals build clean env
+.PHONY: help demo test test-fast check format bench bench-scale conformance servers torture torture-rivals docs docs-serve build clean env
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,11 +56,17 @@ torture-rivals: env ## run other session libraries through the torture; builds .
 		cp torture/rivals/requirements.txt .venv-rivals/built; }
 	@$(BIN)/python -m torture.rivals $(if $(ROUNDS),--rounds $(ROUNDS))
 
+docs: env ## build the documentation site into site/; anything wrong with it fails
+	@$(BIN)/python scripts/docs.py
+
+docs-serve: env ## build it and serve it at http://localhost:8001 (DOCS_PORT=8001)
+	@$(BIN)/python scripts/docs.py --serve --port $(DOCS_PORT)
+
 build: env ## build the wheel and the source archive into dist/
 	@$(BIN)/python -m build
 
 clean: ## remove the environment, caches and what was built
-	rm -rf .venv .venv-rivals .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-rivals .cache build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 env:

@@ -24,11 +24,11 @@ STEPS = ("Collecting", "Downloading", "Installing collected", "Building", "Prepa
 
 
 def requirements(purpose: str) -> list[str]:
-    """Return pip's arguments. The dev group is read here because pip before 25.1 knows no ``--group``."""
+    """Return pip's arguments. The groups are read here because pip before 25.1 knows no ``--group``."""
     if purpose == "demo":
         return ["-e", f"{ROOT}[demo]"]
-    group = tomllib.loads(PYPROJECT.read_text())["dependency-groups"]["dev"]
-    return ["-e", f"{ROOT}[all]", *group]
+    groups = tomllib.loads(PYPROJECT.read_text())["dependency-groups"]
+    return ["-e", f"{ROOT}[all]", *groups["dev"], *groups["docs"]]
 
 
 def fingerprint() -> str:

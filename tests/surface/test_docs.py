@@ -18,19 +18,13 @@ import pytest
 import coatcheck
 from coatcheck import errors
 from tests.surface import markdown
+from tests.surface.kinds import PUBLIC_MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted(path for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md")) if path.is_file())
 LINKED = sorted({*PAGES, *ROOT.glob("*.md"), *ROOT.glob("bench/**/*.md")})
 WITH_PYTHON = [page for page in PAGES if any(block.is_python for block in markdown.blocks(page.read_text()))]
-PUBLIC_MODULES = (
-    "coatcheck",
-    "coatcheck.testing",
-    "coatcheck.web.asgi",
-    "coatcheck.web.fastapi",
-    "coatcheck.web.starlette",
-)
 
 _DOTTED = re.compile(r"(?<![\w./@:-])coatcheck(?:\.[A-Za-z_]\w*)+(?![\w-])")
 _FILES = frozenset({"conf", "css", "db", "html", "json", "log", "md", "py", "service", "sql", "toml", "yaml", "yml"})

@@ -44,6 +44,9 @@ async def verbs(session: CurrentSession, user: SignedIn) -> None:
     await session.login("ada", remember="yes")  # wrong: not a boolean
     session[7] = "seven"  # wrong: keys are text
     session.user_id = "eve"  # wrong: signing in changes it
+    await session.regenerate_id()  # wrong: another library's word
+    session.permanent = True  # wrong: another library's word
+    await sessions.delete_user("ada")  # wrong: another library's word
     user.roles = ("admin",)  # wrong: a user is not changed
     await session.transaction(len, deadline=2)  # wrong: seconds or minutes?
 
