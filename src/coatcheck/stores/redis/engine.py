@@ -27,7 +27,7 @@ class Engine:
         """Remember the link; nothing is connected yet."""
         self.link = link
         self.tenant = tenant
-        self.browse = browse and link.partitions == 1
+        self.browse = browse
         self.keys = Keys(prefix, tenant, link.partitions)
         self.walked_to = 0
         self._key = self._told = b""

@@ -11,6 +11,8 @@ With the prefix ``coatcheck``, the tenant ``T`` and an id of the region ``0`` wi
 ``coatcheck:T:v:{abc}U``   the user's epoch and when it was raised
 ``coatcheck:T:r:{abc}U``   the epoch at which the user's roles were last set
 ``coatcheck:T:l:name``  a lease
+``coatcheck:T:t:{own}minute``    when blocks of ten minutes with counts begin, by their earliest; also hour, day
+``coatcheck:T:t:{own}minute:B``  the counts of the block that begins at ``B``
 ``coatcheck:T:g:{own}``    the store-wide epoch
 ``coatcheck:T:n:{own}``    the epochs under which sessions live were created
 ``coatcheck:T:d:{own}E``   ids of the sessions created under the epoch ``E``, by a lower bound of when they are due
@@ -115,6 +117,18 @@ class Keys:
         """
         everybody = self.everybody(own)
         return (everybody,) if self._partitions == 1 else (everybody, f"{self.prefix}z:{{{own}}}".encode())
+
+    def counting(self) -> str:
+        """Return the own tag of the partition that has the tenant's counts."""
+        return self.partitions()[slot_of(self.prefix) % self._partitions]
+
+    def counts(self, every: str = "") -> str:
+        """Return what the tenant's keys of counts begin with, or name the index of blocks of one length."""
+        return f"{self.prefix}t:{{{self.counting()}}}{every}"
+
+    def begun(self, own: str) -> bytes:
+        """Name a partition's index of everything by when it began."""
+        return f"{self.prefix}c:{{{own}}}".encode()
 
     def lease(self, name: str) -> bytes:
         """Name a lease."""

@@ -35,8 +35,8 @@ def make_link(address: Address, *, blocking: bool) -> RedisLink:
     try:
         import hiredis as hiredis
         import redis as redis
-    except ImportError:
-        raise MissingExtra("a redis:// store", "redis", "redis") from None
+    except ImportError as missing:
+        raise MissingExtra("a redis:// store", "redis", missing.name or "redis") from None
     if blocking:
         from coatcheck.stores.redis.blocking import Threads
         from coatcheck.stores.redis.client import RedisLink

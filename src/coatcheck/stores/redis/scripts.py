@@ -3,7 +3,7 @@
 A script runs on one slot, may touch keys of that slot that were not named to it (finding 12 of ADR 0002; but see
 `coatcheck.stores.redis.keys.Keys.touched`), and begins with ``#!lua``, so that a key of another slot is refused on
 every node of a Cluster. Those that end sessions run also when the server is out of memory; those that write nothing
-also on a replica.
+also on a replica. Two that only read look at several slots at once, see `coatcheck.stores.redis.browsing`.
 """
 
 from __future__ import annotations
@@ -47,9 +47,13 @@ SWEEP: Final = _script("sweep", _ROWS, flags="allow-oom")
 FORGET: Final = _script("forget", _ROWS, flags="allow-oom")
 HEAL: Final = _script("heal", _ROWS, flags="allow-oom")
 
-COUNT: Final = _script("count", _ROWS, flags="no-writes")
+COUNT: Final = _script("count", _ROWS, flags="no-writes,allow-cross-slot-keys")
+NEWEST: Final = _script("newest", flags="no-writes,allow-cross-slot-keys")
 STAND: Final = _script("stand", _ROWS, flags="no-writes")
 OLDER: Final = _script("older", _ROWS, flags="no-writes")
 OLDEST: Final = _script("oldest", _ROWS, flags="no-writes")
 ENDED_OF: Final = _script("ended_of", _ROWS, flags="no-writes")
-BROWSE: Final = _script("browse", _ROWS, flags="no-writes")
+
+ADD_COUNTS: Final = _script("add_counts")
+BLOCKS: Final = _script("blocks", flags="no-writes")
+BLOCK: Final = _script("block", flags="no-writes")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from coatcheck.counting import Every
 from coatcheck.model import Found, Millis, Reason, Record, Tombstone
 from coatcheck.stores.contract import Capability, Traits
-from coatcheck.stores.redis import changing, creating, ending, listing, sweeping
+from coatcheck.stores.redis import browsing, changing, counts, creating, ending, listing, sweeping
 from coatcheck.stores.redis.engine import Engine
 from coatcheck.stores.redis.link import Link
 from coatcheck.verbs import (
@@ -21,10 +22,13 @@ from coatcheck.verbs import (
     Replacing,
     Rotation,
     Seen,
+    Tally,
     TooLarge,
 )
 
-_ALWAYS: Final = frozenset({Capability.LIST, Capability.SWEEP, Capability.SIDE, Capability.LEASE})
+_ALWAYS: Final = frozenset({
+    Capability.LIST, Capability.SWEEP, Capability.SIDE, Capability.LEASE, Capability.COUNTERS
+})  # fmt: skip
 
 
 class RedisStore:
@@ -35,7 +39,7 @@ class RedisStore:
         tenant: the namespace whose sessions this store keeps.
         prefix: what every key begins with; without braces.
         browse: keep an index of everything by creation time, about 130 bytes a session, so that operators can look
-            around. Not on Cluster.
+            around.
     """
 
     def __init__(self, link: Link, *, tenant: str = "", prefix: str = "coatcheck", browse: bool = True) -> None:
@@ -194,11 +198,11 @@ class RedisStore:
         Raises:
             ValueError: *after* is not a cursor of an earlier page.
         """
-        return await listing.browse(self._engine, limit=limit, after=after, user_id=user_id)
+        return await browsing.browse(self._engine, limit=limit, after=after, user_id=user_id)
 
     async def count(self, *, now: Millis) -> int:
         """Return how many live sessions there are."""
-        return await listing.count(self._engine, now)
+        return await browsing.count(self._engine, now)
 
     async def sweep(self, *, now: Millis, limit: int, forget_before: Millis, max_ended: int) -> Buried:
         """Bury up to *limit* expired sessions and answer them; forget old tombstones and those beyond *max_ended*."""
@@ -217,3 +221,11 @@ class RedisStore:
     async def lease(self, name: str, *, holder: str, now: Millis, until: Millis) -> bool:
         """Take or extend the lease *name*; ``False`` while another holder's has not run out."""
         return await changing.lease(self._engine, name, holder=holder, now=now, until=until)
+
+    async def add_counts(self, tallies: Sequence[Tally], *, now: Millis) -> None:
+        """Add each tally to its minute, hour and day, in one step."""
+        await counts.add(self._engine, tallies, now)
+
+    async def read_counts(self, every: Every, *, since: Millis, until: Millis) -> list[Tally]:
+        """Return the buckets of that time, oldest first."""
+        return await counts.read(self._engine, every, since, until)

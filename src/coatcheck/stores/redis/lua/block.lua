@@ -1,0 +1,2 @@
+-- The counts of one block: field and number in turn. KEYS: the block.
+return redis.call('HGETALL', KEYS[1])
