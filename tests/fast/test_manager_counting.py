@@ -124,6 +124,19 @@ def test_a_long_outage_keeps_a_days_counts_at_most() -> None:
     assert waiting[0].at == counting.MOST_MINUTES * 60_000
 
 
+def test_what_waited_is_written_in_small_steps(build: Build) -> None:
+    """After an outage of hours no single step of the store takes long, and what was written is not written again."""
+    world = build()
+    counter = world.sessions._core.counter
+    now = world.clock.now_ms
+    for minute in range(2 * counting.AT_ONCE + 1):
+        counter.add("rejected", now - minute * 60_000)
+    world.run(world.sessions.upkeep_if_due())
+    assert world.store.calls.count("add_counts") == 3
+    assert sum(each.rejected for each in world.run(world.sessions.counts("minute"))) == 2 * counting.AT_ONCE + 1
+    assert world.store.calls.count("add_counts") == 3
+
+
 def test_what_was_counted_is_written_at_the_end() -> None:
     """Closing a manager writes its counts: a command that ends sessions is in the plot."""
     store = MemoryStore()

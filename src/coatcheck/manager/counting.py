@@ -19,6 +19,9 @@ from coatcheck.verbs import Tally
 MOST_MINUTES: Final = 1440
 """Minutes of counts that wait at most while the store does not answer: a day's."""
 
+AT_ONCE: Final = 60
+"""Minutes that one step of the store adds, so that it stays short after an outage too."""
+
 _log: Final = logging.getLogger("coatcheck")
 
 
@@ -91,11 +94,13 @@ async def write(core: Core) -> None:
     if counter is None or not tallies:
         return
     core.runtime.enter()
-    try:
-        await cast("Counters", core.store).add_counts(tallies, now=core.now())
-    except BaseException:
-        counter.give_back(tallies)
-        raise
+    while tallies:
+        try:
+            await cast("Counters", core.store).add_counts(tallies[:AT_ONCE], now=core.now())
+        except BaseException:
+            counter.give_back(tallies)
+            raise
+        tallies = tallies[AT_ONCE:]
 
 
 async def write_safely(core: Core) -> None:
