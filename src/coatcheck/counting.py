@@ -96,8 +96,8 @@ class Counts(Struct, frozen=True, kw_only=True):
         theft_suspected: replaced secrets that came back.
         unavailable: times that the store did not answer.
         live: live sessions, the mean of the counts taken in this time; ``None`` when nobody counted.
-        reads: how long looking a session up took.
-        writes: how long writing one took.
+        reads: how long the store took to look a session up for a request.
+        writes: how long it took to write: data, activity, sign-ins, sign-outs, new secrets and revocations.
     """
 
     at: Millis

@@ -55,7 +55,11 @@ class Selection(Struct, frozen=True, kw_only=True):
     ended: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no session can match."""
+        """Refuse what no session can match, and a blank part, which would match them all."""
+        for name in ("user_id", "role", "device", "address"):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise ValueError(f"{name} is blank; leave it out where it does not matter")
         if self.address is not None:
             network_of(self.address)
         if self.reason is not None and self.reason not in REASONS:

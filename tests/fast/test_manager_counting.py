@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 
 import pytest
@@ -56,6 +60,30 @@ def test_the_stores_times_are_counted(build: Build) -> None:
     after = last(world)
     assert after.reads.count - before.reads.count == 2
     assert after.writes.count - before.writes.count == 1
+
+
+def test_every_write_is_timed(build: Build) -> None:
+    """Signing in, a new secret, signing out and revoking wait for the disk as storing data does."""
+    world = build()
+    token = world.sign_in("ada")
+    session = world.load(token)
+    for act in (session.rotate, session.logout, lambda: world.sessions.revoke_user("ada")):
+        before = last(world).writes.count
+        world.run(act())
+        assert last(world).writes.count == before + 1
+    assert before >= 1
+
+
+def test_a_store_that_does_not_answer_is_timed_too(build: Build) -> None:
+    """The slowest answers are those that never came; leaving them out would make an outage look quick."""
+    world = build()
+    token = world.sign_in("ada")
+    before = last(world).reads.count
+    world.store.down.add("find")
+    with pytest.raises(StoreUnavailable):
+        world.load(token)
+    world.store.down.clear()
+    assert last(world).reads.count == before + 1
 
 
 def test_a_sweep_samples_the_live_sessions(build: Build) -> None:
@@ -164,6 +192,40 @@ def test_threads_count_exactly() -> None:
         thread.join()
     [tally] = counter.take()
     assert tally.counts == {"rejected": 16_000}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_worker_counts_for_itself() -> None:
+    """What the parent counted is the parent's to write, and a lock that a thread of it held is not inherited."""
+    program = """
+        import os, signal
+        from coatcheck import Sessions
+        sessions = Sessions("memory://")
+        counter = sessions._core.counter
+        counter.add("created", 0, 5)
+        with counter._lock:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                counter.add("rejected", 0)
+                os._exit(0 if [tally.counts for tally in counter.take()] == [{"rejected": 1}] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert [tally.counts for tally in counter.take()] == [{"created": 5}]
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+
+def test_closing_from_another_loop_keeps_the_counts() -> None:
+    """`aclose` is harmless while the loop that the manager belongs to still runs, and loses nothing."""
+    sessions = AsyncSessions(MemoryStore())
+
+    async def used() -> None:
+        await sessions.load("made-up")
+        await sessions.count()
+        await asyncio.to_thread(asyncio.run, sessions.aclose())
+        assert (await sessions.counts())[-1].rejected == 1
+
+    asyncio.run(used())
 
 
 @pytest.mark.parametrize("how", ["policy", "store"])

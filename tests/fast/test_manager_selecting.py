@@ -166,3 +166,39 @@ def test_an_outage_is_raised(mode: Mode) -> None:
 
     with pytest.raises(StoreUnavailable):
         world.run(world.sessions.revoke_where(Selection(role="contractor")))
+
+
+@BOTH
+def test_whoever_came_back_meanwhile_stays(mode: Mode) -> None:
+    """Somebody not seen for a week who makes a request while the walk is under way is not signed out."""
+    world = World(mode, Policy(touch_every="1s"))
+    people(world, "ann", "bob")
+    world.clock.advance("6d")
+    selection = Selection(seen_before=world.clock.now_ms - DAY)
+    seen: list[str] = []
+
+    def come_back(looked: int, _ended: int) -> None:
+        if looked == 1:
+            record = world.store.row()
+            world.store.put(replace(record, last_seen_at=world.clock.now_ms))
+            seen.append(record.id)
+
+    assert world.run(world.sessions.revoke_where(selection, on_progress=come_back)) == 1
+    assert live(world) == set(seen)
+
+
+@BOTH
+def test_an_outage_says_how_far_it_came(mode: Mode) -> None:
+    """What had ended stays ended, and the error says how many and that one may run it again."""
+    world = World(mode)
+    people(world, "ann", "bob", "cid", roles=("contractor",))
+
+    def fail(_looked: int, ended: int) -> None:
+        if ended == 2:
+            world.store.down.add("end")
+
+    with pytest.raises(StoreUnavailable) as raised:
+        world.run(world.sessions.revoke_where(Selection(role="contractor"), on_progress=fail))
+    assert any("2 sessions were ended and stay ended" in note for note in raised.value.__notes__)
+    world.store.down.clear()
+    assert world.run(world.sessions.revoke_where(Selection(role="contractor"))) == 1

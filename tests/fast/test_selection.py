@@ -148,3 +148,11 @@ def test_every_condition_is_said() -> None:
     for name in Selection.__struct_fields__:
         value = values.get(name, 5 if name.endswith(("before", "after")) else "x")
         assert Selection(**{name: value}).words(NOW) != EVERYTHING.words(NOW), name
+
+
+@pytest.mark.parametrize("name", ["user_id", "role", "device", "address"])
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_blank_part_is_refused(name: str, blank: str) -> None:
+    """An unset variable in a script must not choose everybody: no browser's name holds less than nothing."""
+    with pytest.raises(ValueError, match=f"{name} is blank; leave it out"):
+        Selection(**{name: blank})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from coatcheck.manager.counting import Counter
 
 _log = logging.getLogger("coatcheck")
+
+_UNTIMED = nullcontext()
 
 CLOCK_TRIES = 3
 """How often the store's clock is asked for at most, where its answers take long."""
@@ -160,6 +162,14 @@ class Core:
         elif abs(self.offset - self._told) > DRIFT_ALARM:
             self._told = self.offset
             self.emit("store.clock_drift", millis=self.offset)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Count how long the store takes to look a session up in this block, also when it does not answer."""
+        return self.counter.timing("read") if self.counter else _UNTIMED
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Count how long the store takes to write in this block."""
+        return self.counter.timing("write") if self.counter else _UNTIMED
 
     def emit(self, name: str, *, session_id: str | None = None, user_id: str | None = None, **details: Detail) -> None:
         """Tell the listeners; what they raise is logged and breaks nothing."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from typing import Final, Literal, cast
+from weakref import WeakSet
 
 from coatcheck import counting
 from coatcheck.counting import KEPT, LENGTH, Counts, Every
-from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.errors import ConfigurationError, StoreUnavailable, WrongEventLoop
 from coatcheck.events import Event
 from coatcheck.manager.core import Core
 from coatcheck.model import Millis
@@ -34,6 +36,7 @@ class Counter:
         self._lock = threading.Lock()
         self._minutes: dict[Millis, dict[str, int]] = {}
         self._due: Millis = 0
+        _all.add(self)
 
     def __call__(self, event: Event, /) -> None:
         """Count *event*: this is a listener."""
@@ -41,9 +44,9 @@ class Counter:
         if name is not None:
             self.add(name, event.at)
 
-    def took(self, kind: Literal["read", "write"], seconds: float) -> None:
-        """Count a time of the store's."""
-        self.add(counting.class_of(kind, seconds), self._core.now())
+    def timing(self, kind: Literal["read", "write"]) -> Timing:
+        """Count how long the store takes in a block."""
+        return Timing(self, self._core, kind)
 
     def add(self, name: str, at: Millis, count: int = 1) -> None:
         """Count something that happened at *at*."""
@@ -55,6 +58,10 @@ class Counter:
                 if len(self._minutes) > MOST_MINUTES:
                     del self._minutes[min(self._minutes)]
             counts[name] = counts.get(name, 0) + count
+
+    def has_some(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._minutes)
 
     def take(self) -> list[Tally]:
         """Return what was counted, oldest first, and begin anew."""
@@ -68,13 +75,49 @@ class Counter:
             for name, count in tally.counts.items():
                 self.add(name, tally.at, count)
 
+    def begin_anew(self) -> None:
+        """Count for a new process: what its parent counted is its parent's to write, and so is the lock."""
+        self._lock = threading.Lock()
+        self._minutes = {}
+
     def is_due(self) -> bool:
         """Whether there is something to write and the policy's interval is over."""
-        return bool(self._minutes) and self._core.now() >= self._due
+        return self.has_some() and self._core.now() >= self._due
 
     def wait(self, every: Millis) -> None:
         """Be due again after *every*."""
         self._due = self._core.now() + every
+
+
+class Timing:
+    """A block in which the store is asked; its length is counted, also when it ends in an error."""
+
+    __slots__ = ("_began", "_core", "_counter", "_kind")
+
+    def __init__(self, counter: Counter, core: Core, kind: Literal["read", "write"]) -> None:
+        """Count for *counter*."""
+        self._counter, self._core, self._kind = counter, core, kind
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._began = self._core.runtime.elapsed()
+
+    def __exit__(self, *_exc: object) -> None:
+        """Count."""
+        took = self._core.runtime.elapsed() - self._began
+        self._counter.add(counting.class_of(self._kind, took), self._core.now())
+
+
+_all: Final[WeakSet[Counter]] = WeakSet()
+
+
+def _in_child() -> None:
+    for counter in _all:
+        counter.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def counter_for(core: Core) -> Counter | None:
@@ -90,10 +133,10 @@ async def write(core: Core) -> None:
         StoreUnavailable: the store did not answer.
     """
     counter = core.counter
-    tallies = counter.take() if counter else []
-    if counter is None or not tallies:
+    if counter is None or not counter.has_some():
         return
     core.runtime.enter()
+    tallies = counter.take()
     while tallies:
         try:
             await cast("Counters", core.store).add_counts(tallies[:AT_ONCE], now=core.now())
@@ -107,8 +150,8 @@ async def write_safely(core: Core) -> None:
     """Write what was counted; what goes wrong is logged and breaks nothing, because nobody asked for it."""
     try:
         await write(core)
-    except StoreUnavailable as fault:
-        _log.debug("counts wait until the store answers: %s", fault)
+    except (StoreUnavailable, WrongEventLoop) as fault:
+        _log.debug("counts wait: %s", fault)
     except Exception:  # noqa: BLE001 - one failure must not end counting for ever
         _log.exception("counts could not be written")
 
@@ -138,7 +181,7 @@ async def sample_live(core: Core) -> None:
     now = core.now()
     try:
         live = await cast("Browses", core.store).count(now=now)
-    except StoreUnavailable as fault:
+    except Exception as fault:  # noqa: BLE001 - the sweep before it is done, whatever this ends in
         _log.debug("live sessions were not counted: %s", fault)
         return
     core.counter.add(counting.LIVE_SUM, now, live)

@@ -63,7 +63,8 @@ async def _end(core: Core, session_id: str, owed: PendingLogout | None) -> None:
     if owed is not None:
         owed.asked = now
     try:
-        ended = await core.store.end(session_id, reason="signed_out", now=now)
+        with core.writing():
+            ended = await core.store.end(session_id, reason="signed_out", now=now)
     except Unconfirmed as fault:
         if owed is not None:
             owed.asked = None
@@ -160,7 +161,7 @@ async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
     if not is_id(session_id):
         return False
     core.runtime.enter()
-    with _told_all_the_same(core):
+    with _told_all_the_same(core), core.writing():
         ended = await core.store.end(session_id, reason="revoked", now=await core.moment(), owner=user_id)
     tell(core, [ended])
     return ended is not None and ended.reason == "revoked"
@@ -169,7 +170,7 @@ async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
 async def revoke_user(core: Core, user_id: str, *, keep: str | None) -> int:
     """End all sessions of a user but *keep*, and refuse sign-ins whose password was checked before."""
     core.runtime.enter()
-    with _told_all_the_same(core):
+    with _told_all_the_same(core), core.writing():
         ended = await core.store.end_user(user_id, reason="revoked", now=await core.moment(), keep=keep)
     tell(core, ended)
     return _revoked(ended)

@@ -50,10 +50,8 @@ async def fill(state: State) -> None:
             if is_owed(core, ticket):
                 state.judgement = SIGNED_OUT
                 return
-        began = core.runtime.elapsed()
-        found = (await core.store.find((ticket.id,)))[0]
-        if core.counter is not None:
-            core.counter.took("read", core.runtime.elapsed() - began)
+        with core.reading():
+            found = (await core.store.find((ticket.id,)))[0]
         if core.is_off():
             await core.follow_clock()
     except StoreUnavailable as fault:

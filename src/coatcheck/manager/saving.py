@@ -120,16 +120,13 @@ async def _write(state: State, *, may_rotate: bool) -> None:
         settlement, change = _decided(state, may_rotate=may_rotate)
         if settlement.step is Step.NOTHING:
             return
-        core, began = state.core, state.core.runtime.elapsed()
         try:
-            with core.telling_unreadable(state.id):
+            with state.core.telling_unreadable(state.id):
                 done = await _PERFORM[settlement.step](state, settlement, change)
         except UnreadableRecord:
             if change:
                 raise
             return
-        if done and core.counter is not None:
-            core.counter.took("write", core.runtime.elapsed() - began)
         if done and settlement.cookie is not Cookie.KEEP:
             state.cookie = settlement.cookie
 
@@ -140,7 +137,8 @@ async def _touch(state: State, settlement: Settlement, _change: Delta) -> bool:
     if record is None or seen is None:
         return False
     try:
-        refusal = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
+        with core.writing():
+            refusal = await core.store.touch(record.id, generation=record.generation, seen=seen, now=core.now())
     except StoreUnavailable as fault:
         core.tell_outage(fault)
         return False
@@ -154,14 +152,15 @@ async def _commit(state: State, settlement: Settlement, change: Delta) -> bool:
     if record is None:
         return False
     check_size(core, change, of=record)
-    answer = await core.store.commit(
-        record.id,
-        generation=record.generation,
-        change=change,
-        now=core.now(),
-        seen=settlement.seen,
-        max_bytes=core.policy.data_limit,
-    )
+    with core.writing():
+        answer = await core.store.commit(
+            record.id,
+            generation=record.generation,
+            change=change,
+            now=core.now(),
+            seen=settlement.seen,
+            max_bytes=core.policy.data_limit,
+        )
     if not isinstance(answer, int):
         raise_refusal(state, answer)
     data = transitions.merged(record.data, change)
@@ -199,15 +198,16 @@ async def _rotate(state: State, settlement: Settlement, change: Delta) -> bool:
 async def _ask_rotation(
     state: State, record: Record, rotation: Rotation, settlement: Settlement, change: Change
 ) -> Record | Refusal | TooLarge:
-    return await state.core.store.rotate(
-        record.id,
-        generation=record.generation,
-        rotation=rotation,
-        change=change,
-        now=rotation.at,
-        seen=settlement.seen,
-        max_bytes=state.core.policy.data_limit,
-    )
+    with state.core.writing():
+        return await state.core.store.rotate(
+            record.id,
+            generation=record.generation,
+            rotation=rotation,
+            change=change,
+            now=rotation.at,
+            seen=settlement.seen,
+            max_bytes=state.core.policy.data_limit,
+        )
 
 
 def _rotated(state: State, answer: Record, current: tokens.Ticket, following: tokens.Ticket, by: str) -> None:
@@ -229,7 +229,8 @@ async def _create(state: State, _settlement: Settlement, change: Delta) -> bool:
     check_size(core, change)
     ticket, now = await core.mint(None), core.now()
     record = await new_record(state, ticket, change, now, "default")
-    answer = await core.store.create(record, now=now)
+    with core.writing():
+        answer = await core.store.create(record, now=now)
     if not isinstance(answer, Created):
         raise SessionGone("the new session could not be made; nothing was saved")
     state.becomes(answer.record, LIVE_CURRENT, ticket)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from coatcheck.errors import Unconfirmed
+from coatcheck.errors import StoreUnavailable, Unconfirmed
 from coatcheck.manager import ending, listing
 from coatcheck.manager.core import Core
 from coatcheck.model import SessionInfo, replace
@@ -80,15 +80,32 @@ async def revoke_where(core: Core, selection: Selection, on_progress: Progress |
     if replace(selection, ended=None) == EVERYTHING:
         raise ValueError("this selects everybody: revoke_all() ends all sessions, and refuses sign-ins under way too")
     unconfirmed: list[str] = []
-    while (page := await walk.page()) is not None:
-        for info in walk.meant(page):
-            try:
-                walk.done += await ending.revoke(core, info.id, user_id=None)
-            except Unconfirmed as fault:
-                walk.done += any(stone.reason == "revoked" for stone in fault.ended)
-                unconfirmed.append(info.id)
-    await _confirm(core, unconfirmed, walk.done)
+    try:
+        while (page := await walk.page()) is not None:
+            for info in walk.meant(page):
+                if await _is_still_meant(core, selection, info):
+                    await _revoke(core, info.id, walk, unconfirmed)
+        await _confirm(core, unconfirmed, walk.done)
+    except StoreUnavailable as fault:
+        fault.add_note(f"{walk.done} sessions were ended and stay ended; run it again for the rest.")
+        raise
     return walk.done
+
+
+async def _revoke(core: Core, session_id: str, walk: Walk, unconfirmed: list[str]) -> None:
+    try:
+        walk.done += await ending.revoke(core, session_id, user_id=None)
+    except Unconfirmed as fault:
+        walk.done += any(stone.reason == "revoked" for stone in fault.ended)
+        unconfirmed.append(session_id)
+
+
+async def _is_still_meant(core: Core, selection: Selection, info: SessionInfo) -> bool:
+    """Look again where the answer may have changed since the page was read: somebody came back, or has other roles."""
+    if selection.seen_before is None and selection.role is None and selection.address is None:
+        return True
+    now = await listing.get(core, info.id)
+    return now is not None and now.ended_at is None and replace(selection, ended=None).matches(now)
 
 
 async def _confirm(core: Core, ids: list[str], ended: int) -> None:

@@ -130,7 +130,8 @@ async def _login(state: State, credentials: Credentials) -> None:
     ticket, now = await core.mint(credentials.user_id), await core.moment()
     record = await _record(state, credentials, ticket, change, now)
     limit, most = core.policy.limit, core.policy.data_limit
-    answer = await core.store.create(record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most)
+    with core.writing():
+        answer = await core.store.create(record, now=now, limit=limit, epoch=epoch, replacing=replacing, max_bytes=most)
     if not isinstance(answer, Created):
         raise _not_created(core, credentials.user_id, answer)
     over = _CLOCKS.get(state.judgement.verdict)
@@ -229,7 +230,7 @@ async def _rotate(state: State, grant: Grant | None) -> None:
     )
     generation, most = record.generation, core.policy.data_limit
     try:
-        with core.telling_unreadable(record.id):
+        with core.telling_unreadable(record.id), core.writing():
             answer = await core.store.rotate(
                 record.id, generation=generation, rotation=rotation, change=change, now=now, max_bytes=most
             )

@@ -90,7 +90,7 @@ async def _attempt(core: Core, session_id: str, generation: int | None, change: 
         return result, found
     check_size(core, delta, of=found)
     most, version = core.policy.data_limit, found.version
-    with core.telling_unreadable(found.id):
+    with core.telling_unreadable(found.id), core.writing():
         answer = await core.store.commit(
             found.id, generation=found.generation, change=delta, now=now, expect_version=version, max_bytes=most
         )

@@ -53,7 +53,7 @@ class Count(ContractBase):
     @on_loop
     async def test_everybodys_counts_add_up(self, bench: Bench) -> None:
         """32 processes that write at once lose nothing, and neither does one call with many names."""
-        assert bench.counters is not None
+        counters = bench.counters
         clients: list[Counters] = bench.capable_clients(32)
         names = [f"name.{number}" for number in range(40)]
         await all_at_once([
@@ -61,8 +61,8 @@ class Count(ContractBase):
             for number, client in enumerate(clients)
         ])  # fmt: skip
         total = 32 * 33 // 2
-        assert await _all(bench.counters, "minute") == {NOON: dict.fromkeys(names, total), NOON + DAY: {"b": 32}}
-        assert await _all(bench.counters, "day") == {TODAY: dict.fromkeys(names, total), TODAY + DAY: {"b": 32}}
+        assert await _all(counters, "minute") == {NOON: dict.fromkeys(names, total), NOON + DAY: {"b": 32}}
+        assert await _all(counters, "day") == {TODAY: dict.fromkeys(names, total), TODAY + DAY: {"b": 32}}
 
     @on_loop
     async def test_large_counts_are_exact(self, bench: Bench) -> None:
@@ -88,7 +88,7 @@ class Count(ContractBase):
     @on_loop
     async def test_a_tenant_counts_for_itself(self, bench: Bench) -> None:
         """Counts of one tenant are not in another's (SM-15)."""
-        assert bench.counters is not None
+        _ = bench.counters  # skips where the store has none
         if not bench.takes_tenants:
             pytest.skip("open_store takes no tenant")
         red, blue = (cast("Counters", bench.another(tenant=name)) for name in ("red", "blue"))
