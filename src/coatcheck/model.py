@@ -226,7 +226,15 @@ def entomb(record: Record, reason: Reason, now: Millis) -> Tombstone:
 class SessionInfo(Struct, frozen=True, kw_only=True):
     """One session as lists show it: no secret, no digest, no application data.
 
-    Times are milliseconds since the Unix epoch. ``reason`` is ``None`` while the session lives.
+    Times are milliseconds since the Unix epoch. ``reason`` is ``None`` while the session lives. Of an ended session
+    neither roles nor how its user signed in are known any more.
+
+    Attributes:
+        rotated_at: when its present secret was made.
+        confirmed_at: when that secret was first presented; ``None`` while nobody has shown it.
+        auth_time: when the user last proved who they are.
+        amr: how (RFC 8176 values).
+        aal: assurance level (NIST SP 800-63B), ``None`` when nobody stated one.
     """
 
     id: str
@@ -244,6 +252,11 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
     generation: int
     device: Device | None
     data_bytes: int
+    rotated_at: Millis | None = None
+    confirmed_at: Millis | None = None
+    auth_time: Millis | None = None
+    amr: tuple[str, ...] = ()
+    aal: int | None = None
 
     @property
     def live(self) -> bool:
@@ -253,7 +266,7 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """Return plain values for ``--json`` and APIs; times stay milliseconds since the Unix epoch."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "device"}
-        shown["roles"] = list(self.roles)
+        shown["roles"], shown["amr"] = list(self.roles), list(self.amr)
         shown["device"] = self.device.name if self.device else None
         shown["first_address"] = self.device.first_address if self.device else None
         shown["last_address"] = self.device.last_address if self.device else None
@@ -275,4 +288,6 @@ def describe(found: Record | Tombstone, now: Millis) -> SessionInfo:
         ended_at=None, reason=found.dead_at(now), persistent=found.persistent, lifetime=found.lifetime,
         version=found.version, generation=found.generation, device=found.device,
         data_bytes=sum(len(key.encode()) + len(value) for key, value in found.data.items()),
+        rotated_at=found.rotated_at, confirmed_at=found.confirmed_at, auth_time=found.auth_time, amr=found.amr,
+        aal=found.aal,
     )  # fmt: skip

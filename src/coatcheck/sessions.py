@@ -260,12 +260,13 @@ class AsyncSessions(Corrected):
     async def revoke_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
         """End every session that matches, one by one, the newest first. Returns how many.
 
-        Sessions that begin meanwhile stay, and so do those that cannot be read; no sign-in under way is refused: that
-        is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at and how many of them ended.
+        Sessions that begin, or come to match, meanwhile stay, and so do those that cannot be read; no sign-in under way
+        is refused: that is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at and how many of them ended.
 
         Raises:
             ConfigurationError: the store cannot browse.
-            Unconfirmed: they were ended, but too few replicas confirmed it.
+            StoreUnavailable: the store did not answer; a note says how many had been ended. `Unconfirmed`: they were
+                ended, but too few replicas confirmed it.
             ValueError: the selection is of sessions that have ended, or of everybody's.
         """
         return await selecting.revoke_where(self._core, selection, on_progress)

@@ -15,7 +15,7 @@ from coatcheck.demo.accounts import EXAMPLES, Accounts
 from coatcheck.demo.app import POLICY, create_app
 
 BASE = "http://localhost:8000"
-ADA, GRACE = EXAMPLES
+ADA, GRACE, JOAN = EXAMPLES
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 
 
@@ -80,8 +80,8 @@ class Browser:
         return self.heard[-1]
 
     def sign_in(self, who: object = ADA, **fields: str) -> Response:
-        """Send the sign-in form of one of the two accounts."""
-        example = GRACE if who is GRACE else ADA
+        """Send the sign-in form of one of the accounts."""
+        example = who if who in (GRACE, JOAN) else ADA
         return self.post("/sign-in", {"username": example.account.username, "password": example.passphrase, **fields})
 
 

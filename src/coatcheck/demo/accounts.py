@@ -1,4 +1,4 @@
-"""The demo's two accounts, and how a password is checked so that the time it takes does not tell who exists."""
+"""The demo's accounts, and how a password is checked so that the time it takes does not tell who exists."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ class Example(Discreet, frozen=True):
 EXAMPLES: Final = (
     Example(Account("u-1815", "ada", "Ada Lovelace", ("editor", "user")), "analytical-engine"),
     Example(Account("u-1906", "grace", "Grace Hopper", ("user",)), "nanosecond-wire"),
+    Example(Account("u-1917", "joan", "Joan Clarke", ("operator", "user")), "banburismus-sheet"),
 )
-"""Who can sign in to the demo. It listens on this machine alone, so their passphrases are no secret."""
+"""Who can sign in to the demo, the last one as operator. It listens on this machine alone, so this is no secret."""
 
 
 class Accounts:

@@ -18,21 +18,28 @@ from coatcheck.errors import CoatcheckError, SignInRequired
 from coatcheck.policy import Policy
 from coatcheck.sessions import AsyncSessions
 from coatcheck.web.answers import RETRY_AFTER, sign_in_location
-from coatcheck.web.starlette import SessionMiddleware
+from coatcheck.web.console import Console
+from coatcheck.web.starlette import SessionMiddleware, user_of
 
 from .accounts import Accounts
-from .assets import FOLDER, PREFIX, Assets, Files
+from .assets import FOLDER, PREFIX, SHARED, Assets, Files
+from .clock import DemoClock, Moving
 from .devices import Devices
 from .hardening import HEADERS, Hardening
 from .home import Home
 from .pages import Pages, see_other
+from .proof.page import Apart, Proof
 from .signing import SIGN_IN, Signing
 
 DEFAULT_STORE: Final = "sqlite:///coatcheck-demo.db"
 """A file in the working directory, where a person sees it and can look into it or delete it."""
 
-POLICY: Final = Policy(max_sessions=10)
-"""The library's default and a limit, so that signing in on an eleventh device ends the one used longest ago."""
+POLICY: Final = Policy(max_sessions=10, sweep_every="30s", count_every="2s")
+"""The library's default and a limit, so that signing in on an eleventh device ends the one used longest ago; and upkeep
+so often that the operator's page moves while one looks at it."""
+
+OPERATOR: Final = "operator"
+"""The role that may see the operator's page."""
 
 _SAID: Final[dict[int, tuple[str, str]]] = {
     400: ("That form cannot be read", "Go back, reload the page and try again. Nothing was changed."),
@@ -49,7 +56,7 @@ def create_app(
     sessions: AsyncSessions | None = None,
     *,
     store_url: str = DEFAULT_STORE,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
     accounts: Accounts | None = None,
 ) -> Starlette:
     """Return the application.
@@ -58,27 +65,41 @@ def create_app(
         sessions: the manager; made for *store_url* with the demo's policy when not given.
         store_url: where sessions are kept.
         clock: returns seconds since the Unix epoch; the sessions, the pages and the limits of tries go by it.
-        accounts: who can sign in; the two examples when not given.
+            Without it and without *sessions* it is a `DemoClock`, which every page offers to move.
+        accounts: who can sign in; the examples when not given.
 
     Raises:
         ConfigurationError: the store's URL cannot be used; says how to mend it.
     """
+    clock = clock or (DemoClock() if sessions is None else time.time)
     manager = sessions or AsyncSessions(store_url, policy=POLICY, clock=clock)
     pages = Pages(clock)
     handlers = _exception_handlers(pages)
     people = accounts or Accounts()
+    proof = Proof(pages, clock)
     routes = [
         *Home(pages, manager.policy, people).routes(),
         *Signing(manager, pages, people, clock).routes(),
         *Devices(manager, pages).routes(),
+        *proof.routes(),
     ]
-    files = Starlette(routes=[Mount(PREFIX, Files(directory=FOLDER))], exception_handlers=handlers)
+    if isinstance(clock, DemoClock):
+        routes += Moving(clock, manager).routes()
+    console = Console(manager, guard=lambda request: _operator(request, people), home="/")
+    files = Starlette(routes=[Mount(PREFIX, Files(directory=FOLDER, packages=[SHARED]))], exception_handlers=handlers)
     middleware = [
         Middleware(Hardening),
         Middleware(Assets, files=files),
+        Middleware(Apart, apart=proof.apart(handlers)),
         Middleware(SessionMiddleware, sessions=manager, sign_in_url=SIGN_IN),
     ]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    return Starlette(routes=[*routes, Mount("/operator", console)], middleware=middleware, exception_handlers=handlers)
+
+
+def _operator(request: Request, accounts: Accounts) -> str | None:
+    """Return the operator's name; ``None`` for somebody who is none. Who is not signed in is sent to sign in."""
+    user = user_of(request)
+    return accounts.name_of(user.id) if user.has(OPERATOR) else None
 
 
 def _exception_handlers(pages: Pages) -> dict[Any, ExceptionHandler]:
@@ -105,5 +126,5 @@ def _exception_handlers(pages: Pages) -> dict[Any, ExceptionHandler]:
 
 def _to_sign_in(request: Request, error: SignInRequired) -> Response:
     """Send a form's sender to sign in, and back to the page that the form is on."""
-    page = "/devices" if request.url.path.startswith("/devices") else "/"
+    page = next((page for page in ("/devices", "/operator/") if request.url.path.startswith(page)), "/")
     return see_other(sign_in_location(SIGN_IN, page, error.reason))

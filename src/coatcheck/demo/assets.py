@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Final
 
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from coatcheck.web import files
+from coatcheck.web.console import STATIC
+from coatcheck.web.files import Files
+
+__all__ = ["FOLDER", "PREFIX", "SHARED", "Assets", "Files", "fingerprint"]
 
 FOLDER: Final = Path(__file__).parent / "static"
 PREFIX: Final = "/static"
-
-
-class Files(StaticFiles):
-    """Static files; an address with a fingerprint never changes what it means, so browsers may keep it for a year."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return the file with its caching terms."""
-        response = await super().get_response(path, scope)
-        lasting = scope["query_string"].startswith(b"v=")
-        response.headers["cache-control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
-        return response
+SHARED: Final = ("coatcheck.web.console", "static")
+"""The package and folder of the stylesheet that the demo shares with the operator's page."""
 
 
 class Assets:
@@ -40,6 +34,5 @@ class Assets:
 
 
 def fingerprint() -> str:
-    """Return a short text that changes when a file does."""
-    content = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file())
-    return hashlib.sha256(content).hexdigest()[:10]
+    """Return a short text that changes when a file does, also one of the console's, whose look the demo has."""
+    return files.fingerprint(FOLDER, STATIC)

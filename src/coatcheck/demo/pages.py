@@ -17,6 +17,7 @@ from coatcheck.web.proxies import normalise
 
 from . import words
 from .assets import fingerprint
+from .clock import STEPS, DemoClock
 
 FLASH: Final = "flash"
 """The session's key for a message that the next page shows once."""
@@ -59,7 +60,8 @@ class Pages:
         flash = facts.pop("flash", None)
         if session is not None and FLASH in session:
             flash = session.pop(FLASH)
-        facts |= {"session": session, "flash": flash, "assets": self._assets}
+        facts |= {"session": session, "flash": flash, "assets": self._assets, "now": self.now(), "steps": STEPS}
+        facts["demo_clock"] = self._clock if isinstance(self._clock, DemoClock) else None
         page = HTMLResponse(self._templates.get_template(template).render(facts), status)
         page.headers["cache-control"] = "private, no-store"
         return page

@@ -9,10 +9,13 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coatcheck import stores
 from coatcheck.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .clock import DemoClock
 
 Say = Callable[[str], None]
 
@@ -44,16 +47,18 @@ def run(
         StoreUnavailable: the store did not answer.
     """
     from .app import DEFAULT_STORE
+    from .clock import DemoClock
 
+    clock = DemoClock()
     tell = say or _print
     url = store or DEFAULT_STORE
     stores.check_scheme(url)
     sockets = listen(host, port, tell)
     try:
-        (opening or _at_once)(lambda: _try_store(url))
+        (opening or _at_once)(lambda: _try_store(url, clock))
         for line in greeting(host, sockets[0].getsockname()[1], url):
             tell(line)
-        _serve(url, sockets)
+        _serve(url, sockets, clock)
         tell("Stopped.")
     finally:
         for listening in sockets:
@@ -70,7 +75,8 @@ def greeting(host: str, port: int, url: str) -> Iterator[str]:
     yield f"coatcheck demo   http://{shown}:{port}"
     yield ""
     for example in EXAMPLES:
-        yield f"  user name  {example.account.username:<8} password  {example.passphrase}"
+        note = f"  operator: http://{shown}:{port}/operator/" if "operator" in example.account.roles else ""
+        yield f"  user name  {example.account.username:<8} password  {example.passphrase:<18}{note}".rstrip()
     yield ""
     lost = "; they end with this process" if scheme == "memory" else ""
     yield f"Sessions are kept in {kept}{lost}. Ctrl-C stops."
@@ -133,16 +139,18 @@ def _at_once(work: Callable[[], None]) -> None:
     work()
 
 
-def _try_store(url: str) -> None:
+def _try_store(url: str, clock: DemoClock) -> None:
     """Open the store once, so that what is wrong with it is one sentence and not a traceback.
 
-    In PostgreSQL the demo makes its tables by itself: it is there to be tried out.
+    In PostgreSQL the demo makes its tables by itself: it is there to be tried out. *clock* goes on from where the
+    newest sessions were used.
     """
     from coatcheck.sessions import AsyncSessions
 
     async def opened() -> None:
-        async with AsyncSessions(url):
-            pass
+        async with AsyncSessions(url, clock=clock) as sessions:
+            newest, _ = await sessions.browse(limit=50)
+            clock.not_before(max((info.last_seen_at for info in newest), default=0))
 
     if stores.check_scheme(url) in {"postgresql", "postgres"}:
         from coatcheck.stores.postgres.migrating import migrate
@@ -151,7 +159,7 @@ def _try_store(url: str) -> None:
     asyncio.run(opened())
 
 
-def _serve(url: str, sockets: list[socket.socket]) -> None:
+def _serve(url: str, sockets: list[socket.socket], clock: DemoClock) -> None:
     """Run the server until it is interrupted. Nobody stands before it, so no forwarding header is believed."""
     import uvicorn
 
@@ -167,7 +175,7 @@ def _serve(url: str, sockets: list[socket.socket]) -> None:
 
     Server(
         uvicorn.Config(
-            create_app(store_url=url),
+            create_app(store_url=url, clock=clock),
             access_log=False,
             log_level="warning",
             server_header=False,
