@@ -25,6 +25,9 @@ from coatcheck.verbs import Tally
 Every: TypeAlias = Literal["minute", "hour", "day"]
 """How long a bucket is."""
 
+Kind: TypeAlias = Literal["read", "write"]
+"""What the store was asked for."""
+
 LENGTH: Final[dict[Every, Millis]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 """Milliseconds of a bucket."""
 
@@ -136,7 +139,7 @@ def name_of(event: Event) -> str | None:
     return _OF_EVENT.get(event.name)
 
 
-def class_of(kind: Literal["read", "write"], seconds: float) -> str:
+def class_of(kind: Kind, seconds: float) -> str:
     """Return the class that a time of the store is counted in."""
     return _CLASSES[kind][bisect_left(BOUNDS, seconds * 1000)]
 

@@ -209,7 +209,8 @@ def test_an_adapter_without_its_framework_names_it(alone: Stage, name: str) -> N
     done = alone[1][name]
 
     assert done.returncode == 1
-    assert done.stderr.strip().endswith(f"pip install {name}")
+    assert done.stderr.splitlines()[-2].endswith(f"pip install {name}")
+    assert done.stderr.splitlines()[-1].endswith("errors.md#missing_extra")
     assert "During handling" not in done.stderr
     assert (alone[1]["asgi"].returncode, alone[1]["asgi"].stderr) == (0, "")
 

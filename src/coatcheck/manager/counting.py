@@ -6,11 +6,11 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
-from typing import Final, Literal, cast
+from typing import Final, cast
 from weakref import WeakSet
 
 from coatcheck import counting
-from coatcheck.counting import KEPT, LENGTH, Counts, Every
+from coatcheck.counting import KEPT, LENGTH, Counts, Every, Kind
 from coatcheck.errors import ConfigurationError, StoreUnavailable, WrongEventLoop
 from coatcheck.events import Event
 from coatcheck.manager.core import Core
@@ -44,7 +44,7 @@ class Counter:
         if name is not None:
             self.add(name, event.at)
 
-    def timing(self, kind: Literal["read", "write"]) -> Timing:
+    def timing(self, kind: Kind) -> Timing:
         """Count how long the store takes in a block."""
         return Timing(self, self._core, kind)
 
@@ -94,9 +94,10 @@ class Timing:
 
     __slots__ = ("_began", "_core", "_counter", "_kind")
 
-    def __init__(self, counter: Counter, core: Core, kind: Literal["read", "write"]) -> None:
+    def __init__(self, counter: Counter, core: Core, kind: Kind) -> None:
         """Count for *counter*."""
-        self._counter, self._core, self._kind = counter, core, kind
+        self._counter, self._core = counter, core
+        self._kind: Kind = kind
 
     def __enter__(self) -> None:
         """Begin."""

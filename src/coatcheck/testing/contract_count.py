@@ -82,8 +82,8 @@ class Count(ContractBase):
     @on_loop
     async def test_buckets_are_forgotten_when_their_time_is_over(self, bench: Bench) -> None:
         """Minutes after a day, hours after a month, days after a year; what came too late adds nothing."""
-        for every, name in (("minute", "a"), ("hour", "b"), ("day", "c")):
-            await _forget(bench.counters, every, name)
+        for every in LENGTH:
+            await _forget(bench.counters, every, f"{every}s")
 
     @on_loop
     async def test_a_tenant_counts_for_itself(self, bench: Bench) -> None:
