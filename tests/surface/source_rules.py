@@ -29,6 +29,7 @@ CORE: Final = frozenset(
             "policy",
             "policy_faults",
             "policy_looser",
+            "policy_mark",
             "policy_report",
             "policy_values",
             "policy_words",
