@@ -210,6 +210,12 @@ def test_an_application_needs_few_rights(place: Place) -> None:
         assert finish(store.find([record.id])) == [None]
         finish(store.add_counts([Tally(NOW, {"created": 1})], now=NOW))
         assert len(finish(store.read_counts("day", since=0, until=NOW))) == 1
+        place.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {s} FROM PUBLIC")
+        finish(store.close())
+        with pytest.raises(ConfigurationError, match="EXECUTE on the functions"):
+            finish(store.open())
+        place.execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {s} TO shop")
+        finish(store.open())
         place.execute("DROP TABLE {s}.coatcheck_leases")
         place.execute("REVOKE DELETE ON {s}.coatcheck_sessions FROM shop")
         finish(store.close())

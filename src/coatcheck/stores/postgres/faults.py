@@ -207,8 +207,8 @@ def not_migrated(number: int, error: psycopg.Error, options: Options) -> Configu
 def missing_rights(options: Options) -> str:
     """Say which rights are needed."""
     return (
-        f"{_named(options)}: the role may not use coatcheck's tables; GRANT USAGE on their schema and SELECT, INSERT, "
-        "UPDATE, DELETE on the tables whose names begin with coatcheck_"
+        f"{_named(options)}: the role may not use coatcheck's tables; GRANT USAGE on their schema, SELECT, INSERT, "
+        "UPDATE, DELETE on the tables and EXECUTE on the functions whose names begin with coatcheck_"
     )
 
 

@@ -181,7 +181,9 @@ SELECT to_regclass(%(schema)s || '.coatcheck_meta') IS NOT NULL,
             ('tenants', 'INSERT'), ('tenants', 'UPDATE'), ('sides', 'SELECT'), ('sides', 'INSERT'),
             ('sides', 'UPDATE'), ('sides', 'DELETE'), ('leases', 'SELECT'), ('leases', 'INSERT'),
             ('leases', 'UPDATE'), ('counts', 'SELECT'), ('counts', 'INSERT'), ('counts', 'UPDATE'),
-            ('counts', 'DELETE')) AS needed (name, rights)), true)"""
+            ('counts', 'DELETE')) AS needed (name, rights)), true)
+    AND coalesce((SELECT bool_and(has_function_privilege(f.oid, 'EXECUTE')) FROM pg_catalog.pg_proc AS f
+        WHERE f.pronamespace = to_regnamespace(%(schema)s) AND starts_with(f.proname::text, 'coatcheck_')), true)"""
 
 META: Final = "SELECT name, value FROM __schema__.coatcheck_meta WHERE name IN ('version', 'oldest_reader')"
 
