@@ -1,171 +1,168 @@
-"""What happens to a verb whose ``await`` was forgotten: the request's answer becomes an error that names the line.
+"""What happens to a session's verb whose ``await`` was forgotten: the answer becomes an error that names the line.
 
-A coroutine that is never awaited does nothing, and Python only warns. Where that was a ``revoke_user``, somebody stays
-signed in. So a verb that is called in a request is kept until it begins. One that did not begin when the answer is
-about to leave, and that nobody else holds, was forgotten. A verb that a task or a background job holds is theirs.
-Outside of requests, and once the answer has begun, verbs are plain coroutine functions.
+A coroutine that is never awaited does nothing, and Python only warns: somebody would not be signed out. The session of
+an HTTP request therefore looks, when one of `VERBS` is called, at what the caller does with the coroutine. Where the
+very next instruction throws it away (a statement ``session.logout()``) or asks whether it is true, nobody can await it
+any more. A coroutine that is passed on, kept or returned is left to whoever has it, and to Python's own warning: an
+exception that drops one on its way must not look like a forgotten ``await``.
+
+Only CPython's instructions are known. Elsewhere, outside of requests and once the answer has begun, the verbs are those
+of `coatcheck.session.AsyncSession`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
+import logging
+import opcode
 import sys
-from collections.abc import Callable, Coroutine, Mapping
-from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from types import FrameType
+from typing import Any, Final
 
 from coatcheck.errors import NotAwaited
+from coatcheck.session import AsyncSession as PlainSession
+from coatcheck.state import State
 
-K = TypeVar("K", bound=type)
 Verb = Callable[..., Coroutine[Any, Any, Any]]
+
+VERBS: Final = ("login", "logout", "rotate", "save", "transaction")
+"""What changes the session of the request."""
 
 _OURS: Final = 2
 """References to a coroutine that only its `_Call` holds: that one, and the one that counting takes."""
-_verbs: Final[list[Verb]] = []
+_STEP: Final = 2
+"""Bytes from one instruction to the next."""
+_EMPTY: Final = frozenset(opcode.opmap[name] for name in ("CACHE", "NOP") if name in opcode.opmap)
+_DISCARDS: Final = frozenset(
+    number
+    for name, number in opcode.opmap.items()
+    if name in {"POP_TOP", "TO_BOOL", "UNARY_NOT"} or name.startswith("POP_JUMP")
+)
+_log: Final = logging.getLogger("coatcheck")
 
 
 class Calls:
-    """The verbs called in one request that did not begin yet."""
+    """The verbs called in one request whose coroutine was thrown away."""
 
-    __slots__ = ("_waiting", "watching")
+    __slots__ = ("_made", "watching")
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._waiting: set[_Call] | None = None
+        self._made: list[_Call] = []
         self.watching = True
 
     def add(self, call: _Call) -> None:
         """Take note of a call."""
-        if self._waiting is None:
-            self._waiting = set()
-        self._waiting.add(call)
+        self._made.append(call)
 
-    def remove(self, call: _Call) -> None:
-        """Forget a call that is under way."""
-        if self._waiting is not None:
-            self._waiting.discard(call)
-
-    def check(self) -> None:
-        """End the watch, for the answer is about to leave.
+    def conclude(self, status: int) -> None:
+        """End the watch, for an answer is about to leave; one that tells of an error is not replaced.
 
         Raises:
             NotAwaited: a verb was forgotten; holds the line to write for each.
         """
-        self.watching = False
-        if self._waiting:
-            waiting, self._waiting = self._waiting, None
-            forgotten = [call for call in waiting if call.is_forgotten()]
-            for call in forgotten:
-                call.close()
-            if forgotten:
-                raise NotAwaited("\n".join({call.told(): None for call in forgotten}))
+        if status >= 400 or sys.exception() is not None:
+            self.log()
+        elif lines := self._take():
+            raise NotAwaited("\n".join(lines))
 
     def explain(self, error: BaseException) -> None:
-        """End the watch, and add to *error*, which ends the request, what did not begin: it may be the cause."""
-        self.watching = False
-        waiting, self._waiting = self._waiting or (), None
-        lines = {call.told(): None for call in waiting if not call.is_closed()}
-        for call in waiting:
-            if call.is_forgotten():
-                call.close()
-        for line in lines:
+        """End the watch, and add what was forgotten to *error*, which ends the request: it may be the cause."""
+        for line in self._take():
             error.add_note(line)
 
+    def log(self) -> None:
+        """End the watch, and log what was forgotten and not told yet."""
+        for line in self._take():
+            _log.warning(line)
 
-current: Final[ContextVar[Calls | None]] = ContextVar("coatcheck calls", default=None)
-"""The calls of the request that runs here; ``None`` outside of requests."""
+    def _take(self) -> Iterable[str]:
+        """Return the lines of what was forgotten, and let go of it."""
+        self.watching = False
+        made, self._made = self._made, []
+        return {call.told(): None for call in made if call.close_if_forgotten()} if made else ()
 
 
 class _Call:
-    """One call of a verb that did not begin yet."""
+    """One call of a verb whose coroutine was thrown away."""
 
-    __slots__ = ("_awaitable", "_calls", "_coroutine", "_verb")
+    __slots__ = ("_awaitable", "_coroutine", "_verb")
 
-    def __init__(self, calls: Calls, verb: str) -> None:
-        self._calls, self._verb = calls, verb
+    def __init__(self, verb: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._verb, self._coroutine = verb, coroutine
         self._awaitable = _in_event_loop()
-        self._coroutine: Coroutine[Any, Any, Any] | None = None
 
-    def of(self, function: Verb, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
-        """Return the coroutine, which keeps the verb's name in Python's own messages."""
-        coroutine = self._coroutine = _begin(self, function, args, kwargs)
-        coroutine.__qualname__ = function.__qualname__  # type: ignore[attr-defined]  # a coroutine object has one
-        self._calls.add(self)
-        return coroutine
+    def close_if_forgotten(self) -> bool:
+        """Return whether it never began and nobody has it who could; if so, close it without Python's warning.
 
-    def begin(self) -> None:
-        self._coroutine = None
-        self._calls.remove(self)
-
-    def is_closed(self) -> bool:
-        """Whether it was cancelled before it began; whoever did that knew of it."""
-        return inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED  # type: ignore[arg-type]
-
-    def is_forgotten(self) -> bool:
-        """Whether nobody is left who could await it."""
-        return not self.is_closed() and sys.getrefcount(self._coroutine) <= _OURS
-
-    def close(self) -> None:
-        """Let go of the coroutine, without Python's warning: the error says more."""
-        if self._coroutine is not None:
-            self._coroutine.close()
+        C code may keep what an instruction seems to throw away: ``kept.extend(map(session.transaction, changes))``.
+        """
+        began = inspect.getcoroutinestate(self._coroutine) != inspect.CORO_CREATED
+        if began or sys.getrefcount(self._coroutine) > _OURS:
+            return False
+        self._coroutine.close()
+        return True
 
     def told(self) -> str:
         """Say what happened, why, and the line to write."""
         said = f"{self._verb}(...) was called without await, so nothing was done. "
         if self._awaitable:
             return f"{said}Write: await {self._verb}(...)"
-        remedy = "use the blocking Sessions(...) there"
-        if self._verb.startswith("session."):
-            remedy = "ask for session: BlockingSession (coatcheck.web.fastapi), whose verbs are called"
+        remedy = "ask for session: BlockingSession (coatcheck.web.fastapi), whose verbs are called"
         return f"{said}A plain def endpoint cannot await: write async def, or {remedy}"
 
 
-def told_of_calls(name: str) -> Callable[[K], K]:
-    """Watch over all public coroutine functions of a class, whose instances are called *name* in messages."""
+class AsyncSession(PlainSession):
+    """The session of an HTTP request."""
 
-    def watched(kind: K) -> K:
-        for word, function in tuple(vars(kind).items()):
-            if inspect.iscoroutinefunction(function) and not word.startswith("_"):
-                setattr(kind, word, _noted(function, f"{name}.{word}"))
-        return kind
+    __slots__ = ("_calls",)
 
-    return watched
+    _calls: Calls
+
+    def __init__(self, state: State, calls: Calls) -> None:
+        """Show *state*; what is forgotten goes to *calls*."""
+        super().__init__(state)
+        object.__setattr__(self, "_calls", calls)
 
 
-def _noted(function: Verb, verb: str) -> Verb:
-    """Return *function*, noting its calls while a request is watched."""
+def is_discarded(frame: FrameType) -> bool:
+    """Whether *frame*, which is calling, throws the result away or only asks whether it is true."""
+    code = frame.f_code.co_code
+    at = frame.f_lasti + _STEP
+    while at < len(code) and code[at] in _EMPTY:
+        at += _STEP
+    return _STEP <= at < len(code) and code[at] in _DISCARDS
+
+
+def _noted(verb: str, function: Verb) -> Verb:
+    """Return *function*, noting a call whose coroutine is thrown away."""
 
     @functools.wraps(function)
-    def called(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        calls = current.get()
-        if calls is None or not calls.watching:
-            return function(*args, **kwargs)
-        return _Call(calls, verb).of(function, args, kwargs)
+    def called(self: AsyncSession, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        coroutine = function(self, *args, **kwargs)
+        calls = self._calls
+        if calls.watching and is_discarded(sys._getframe(1)):  # noqa: SLF001 - the one way to see one's caller
+            calls.add(_Call(verb, coroutine))
+        return coroutine
 
     if sys.version_info >= (3, 12):
         return inspect.markcoroutinefunction(called)
-    _verbs.append(called)
+    called._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined] # noqa: SLF001
     return called
-
-
-async def _begin(call: _Call, function: Verb, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    call.begin()
-    return await function(*args, **kwargs)
-
-
-def mark_verbs() -> None:
-    """Let asyncio of Python 3.11 see that the verbs are coroutine functions; later releases know from the start."""
-    if sys.version_info < (3, 12):
-        from asyncio import coroutines
-
-        for verb in _verbs:
-            verb._is_coroutine = coroutines._is_coroutine  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _in_event_loop() -> bool:
     """Whether the caller runs in an event loop, where ``await`` is possible; not so in a worker thread."""
-    from asyncio import _get_running_loop
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
-    return _get_running_loop() is not None
+
+if sys.implementation.name == "cpython" and hasattr(sys, "getrefcount"):
+    for _word in VERBS:
+        setattr(AsyncSession, _word, _noted(f"session.{_word}", getattr(PlainSession, _word)))

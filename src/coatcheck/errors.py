@@ -273,7 +273,10 @@ class TransactionMisuse(SessionError):
 
 
 class NotAwaited(SessionError):
-    """A verb was called without ``await``, so nothing was done; the answer was replaced and nothing was saved."""
+    """A session's verb was called without ``await``, so it did nothing; the answer was replaced.
+
+    Nothing further was saved. What was awaited before holds, such as a sign-in.
+    """
 
     code = "not_awaited"
 

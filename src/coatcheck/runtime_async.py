@@ -6,10 +6,7 @@ import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
 
-from coatcheck.awaiting import mark_verbs
 from coatcheck.errors import WrongEventLoop
-
-mark_verbs()
 
 
 class AsyncRuntime:

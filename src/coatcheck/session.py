@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from typing import Any, TypeVar
 
-from coatcheck.awaiting import told_of_calls
 from coatcheck.durations import Duration
 from coatcheck.errors import NotLoaded, StoreUnavailable, UnreadableRecord
 from coatcheck.manager import ending, opening, saving, signing, transactions
@@ -19,7 +18,6 @@ T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-@told_of_calls("session")
 class AsyncSession(Session):
     """A session in an asyncio application."""
 

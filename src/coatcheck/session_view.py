@@ -14,12 +14,12 @@ from coatcheck.model import Device, Millis
 from coatcheck.state import State
 from coatcheck.typed import build
 from coatcheck.user import User
-from coatcheck.wrong_words import FIXED, SESSION, Corrected
+from coatcheck.wrong_words import FIXED, SESSION, Guarded
 
 T = TypeVar("T")
 
 
-class Session(Corrected, MutableMapping[str, Any]):
+class Session(Guarded, MutableMapping[str, Any]):
     """What both kinds of session share. Any use of it is a look: it counts as activity and adds ``Vary: Cookie``.
 
     Values handed out may be changed in place; such a change is found and committed like an assigned one.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar
 
 from coatcheck import stores, tokens
-from coatcheck.awaiting import told_of_calls
 from coatcheck.counting import Counts, Every
 from coatcheck.devices import describer
 from coatcheck.durations import Duration
@@ -68,7 +67,6 @@ def make_core(
     return core
 
 
-@told_of_calls("sessions")
 class AsyncSessions(Corrected):
     """Sessions for asyncio applications. It belongs to the first event loop that uses it.
 
@@ -261,7 +259,8 @@ class AsyncSessions(Corrected):
         """End every session that matches, one by one, the newest first. Returns how many.
 
         Sessions that begin, or come to match, meanwhile stay, and so do those that cannot be read; no sign-in under way
-        is refused: that is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at and how many of them ended.
+        is refused: that is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at and how many
+        of them ended.
 
         Raises:
             ConfigurationError: the store cannot browse.

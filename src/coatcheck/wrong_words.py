@@ -18,6 +18,7 @@ _LIFETIME: Final = (
 _FOUND: Final = "write nothing: every change is found, also one inside a value, and committed before the answer leaves"
 _ID: Final = "write session.id, which is safe to show; the secret in the cookie is never shown"
 _EMPTY: Final = "write session.id is None: nothing is stored until something is written"
+_CREATE: Final = "write nothing: a session is made by the first write, or by await session.login(user_id)"
 _ITEM: Final = 'write session["key"]: a session is a mapping'
 _LOGIN: Final = "write await session.login(user_id), which also gives the browser a new ticket"
 
@@ -39,7 +40,8 @@ SESSION: Final[Mapping[str, str]] = {
     # data
     **dict.fromkeys(("modified", "changed", "accessed", "mark_modified"), _FOUND),
     **dict.fromkeys(("commit", "asave", "persist"), "write await session.save(); the answer commits by itself"),
-    **dict.fromkeys(("new", "is_new", "is_empty", "create"), _EMPTY),
+    **dict.fromkeys(("new", "is_new", "is_empty"), _EMPTY),
+    "create": _CREATE,
     **dict.fromkeys(("set", "aset", "put", "aget", "set_attribute", "get_attribute", "data"), _ITEM),
     **dict.fromkeys(("remove", "unset"), 'write del session["key"], or session.pop("key", None)'),
     **dict.fromkeys(("has", "has_key", "exists"), 'write "key" in session'),
@@ -95,18 +97,29 @@ class Corrected:
     __slots__ = ()
 
     _words: ClassVar[Mapping[str, str]] = {}
-    _fixed: ClassVar[Mapping[str, str]] = {}
     _awaits: ClassVar[bool] = True
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """Refuse a name that is not there, with the line to write if it is known elsewhere."""
+            if any(name in vars(kind) for kind in type(self).__mro__):
+                return object.__getattribute__(self, name)  # raises what a property of the class raised just now
             kind = type(self).__name__
             line = instead(self._words, name, awaits=self._awaits)
             if line is None:
                 raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=self)
             raise AttributeError(f"{kind} has no {name!r}: {line}", name=name)
+
+
+class Guarded(Corrected):
+    """A class to which foreign words cannot be assigned either, nor what only a verb may change."""
+
+    __slots__ = ()
+
+    _fixed: ClassVar[Mapping[str, str]] = {}
+
+    if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: object) -> None:
             """Assign an attribute of the class; a foreign word is never accepted in silence."""

@@ -65,6 +65,12 @@ def test_each_word_is_answered_with_the_line(holder: Any) -> None:
             "cycle_key",
             "write await session.rotate() where a privilege changed; login() gives a new ticket by itself",
         ),
+        (
+            HOLDERS[0],
+            "create",
+            "write nothing: a session is made by the first write, or by await session.login(user_id)",
+        ),
+        (HOLDERS[2], "create", "write nothing: a session is made by the first write, or by session.login(user_id)"),
         (HOLDERS[2], "flush", "write session.logout(): it ends the session and deletes its cookie"),
         (HOLDERS[1], "end_user", "write await sessions.revoke_user(user_id), with keep=session.id to keep one"),
         (HOLDERS[3], "aclose", "write sessions.close()"),
@@ -84,7 +90,7 @@ def test_an_unknown_word_is_pythons_matter(holder: Any) -> None:
     assert (caught.value.name, caught.value.obj) == ("lgoin", holder)
 
 
-@pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)
+@pytest.mark.parametrize("holder", [HOLDERS[0], HOLDERS[2]], ids=lambda holder: type(holder).__name__)
 def test_a_foreign_word_cannot_be_assigned(holder: Any) -> None:
     """``session.permanent = True`` is refused with the line, not accepted in silence."""
     for word in table(holder):
@@ -108,6 +114,47 @@ def test_a_double_may_replace_our_own_verbs() -> None:
     manager = Sessions("memory://")
     manager.close = lambda: None  # type: ignore[method-assign]
     manager.close()
+
+
+@pytest.mark.parametrize("kind", [AsyncSessions, Sessions])
+def test_an_application_may_extend_a_manager(kind: Any) -> None:
+    """A manager of the application's own may keep what it likes, also under a word of another library."""
+
+    class Ours(kind):  # type: ignore[misc]
+        """Keeps the tenants it saw."""
+
+        def __init__(self) -> None:
+            """Begin with none."""
+            super().__init__("memory://")
+            self.all: list[str] = []
+
+    manager = Ours()
+    manager.all.append("a")
+    manager.clear = "by hand"
+    assert (manager.all, manager.clear) == (["a"], "by hand")
+
+
+@pytest.mark.parametrize("kind", [AsyncSessions, Sessions])
+def test_a_propertys_own_error_is_told(kind: Any) -> None:
+    """What goes wrong inside a property of a subclass is not taken for a name that is missing."""
+
+    class Ours(kind):  # type: ignore[misc]
+        """Reads what is not there."""
+
+        @property
+        def region(self) -> Any:
+            """Fail."""
+            return self.policy.region
+
+        @property
+        def all(self) -> Any:
+            """Fail, under a word of another library."""
+            return {}.lenght  # type: ignore[attr-defined]
+
+    with pytest.raises(AttributeError, match="'Policy' object has no attribute 'region'"):
+        Ours("memory://").region  # noqa: B018
+    with pytest.raises(AttributeError, match="'dict' object has no attribute 'lenght'"):
+        Ours("memory://").all  # noqa: B018
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)

@@ -1,256 +1,217 @@
-"""A verb whose ``await`` was forgotten makes the answer an error with the line to write; nothing else is refused."""
+"""A session's verb whose ``await`` was forgotten makes the answer an error with the line to write."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import inspect
+import contextlib
+import logging
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anyio
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI
+from fastapi import FastAPI, HTTPException, Request, Response
+from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from coatcheck import AsyncSession, AsyncSessions, NotAwaited
-from coatcheck.awaiting import current
-from coatcheck.web.fastapi import CurrentSession, SessionMiddleware, SignedIn
+from coatcheck import AsyncSession, AsyncSessions, StoreUnavailable
+from coatcheck.web.fastapi import CurrentSession, SessionMiddleware
 from tests.web._site import LOCAL
 
 SEE = "See docs/reference/errors.md#not_awaited\n"
 NOTHING = "was called without await, so nothing was done."
-PLAIN = "A plain def endpoint cannot await: write async def, or"
+PLAIN = (
+    "A plain def endpoint cannot await: write async def, or ask for session: BlockingSession (coatcheck.web.fastapi), "
+    "whose verbs are called"
+)
 
-Use = Callable[[AsyncSession, AsyncSessions], Any]
+Use = Callable[[AsyncSession], Any]
+
+
+def line(verb: str) -> str:
+    """Return what is told of *verb*."""
+    return f"session.{verb}(...) {NOTHING} Write: await session.{verb}(...)"
 
 
 class Site:
     """An application with one endpoint that misuses a session."""
 
-    def __init__(self, use: Use, *, plain: bool = False, **options: Any) -> None:
-        """Build it; a *plain* endpoint runs in a worker thread."""
+    def __init__(self, use: Use, *, plain: bool = False, between: bool = False, **options: Any) -> None:
+        """Build it; a *plain* endpoint runs in a worker thread, and a middleware may stand *between*."""
         self.sessions = AsyncSessions("memory://")
         self.app = FastAPI()
+        if between:
+            self.app.middleware("http")(self._between)
         self.app.add_middleware(SessionMiddleware, sessions=self.sessions, **options)
 
-        async def awaiting(session: CurrentSession) -> None:
-            use(session, self.sessions)
+        async def awaiting(session: CurrentSession) -> Any:
+            told = use(session)
+            return await told if isinstance(told, Awaitable) else told
 
-        def blocking(session: CurrentSession) -> None:
-            use(session, self.sessions)
+        def blocking(session: CurrentSession) -> Any:
+            return use(session)
 
         self.app.post("/")(blocking if plain else awaiting)
 
-    def post(self, **headers: str) -> Any:
-        """Return what the browser gets."""
-        return TestClient(self.app, base_url=LOCAL, raise_server_exceptions=False).post("/", headers=headers)
+    @staticmethod
+    async def _between(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        return await call_next(request)
 
-    def told(self, **headers: str) -> str:
+    def post(self) -> Any:
+        """Return what the browser gets."""
+        return TestClient(self.app, base_url=LOCAL, raise_server_exceptions=False).post("/")
+
+    def told(self) -> str:
         """Return how the traceback in the developer's terminal ends."""
         with pytest.raises(Exception) as caught:
-            TestClient(self.app, base_url=LOCAL).post("/", headers=headers)
+            TestClient(self.app, base_url=LOCAL).post("/")
         return "".join(traceback.format_exception_only(caught.value))
 
 
-def sign_in(session: AsyncSession, _sessions: AsyncSessions) -> None:
+def sign_in(session: AsyncSession) -> None:
     """Forget to wait for the sign-in."""
     session["seen"] = True
     session.login("ada")  # type: ignore[unused-coroutine]
 
 
-def sign_out_everywhere(_session: AsyncSession, sessions: AsyncSessions) -> None:
-    """Forget to wait for what must not fail in silence."""
-    sessions.revoke_user("ada")  # type: ignore[unused-coroutine]
+def sign_out(session: AsyncSession) -> None:
+    """Forget to wait at the end of a condition."""
+    session.get("seen") or session.logout(*())
 
 
-def ask(_session: AsyncSession, sessions: AsyncSessions) -> None:
+def rotate(session: AsyncSession) -> None:
+    """Forget to wait in a block."""
+    with contextlib.nullcontext(session) as opened:
+        opened.rotate()  # type: ignore[unused-coroutine]
+
+
+def ask(session: AsyncSession) -> None:
     """Take the coroutine for the answer: it is always true."""
-    if sessions.revoke("some-id"):  # type: ignore[truthy-bool]
+    if session.save():  # type: ignore[truthy-bool]
         return
 
 
-def keep(_session: AsyncSession, sessions: AsyncSessions) -> None:
-    """Give the coroutine a name, and do no more with it."""
-    _ended = sessions.revoke_all()
+def ask_the_other_way(session: AsyncSession) -> None:
+    """Take the coroutine for the answer."""
+    while not session.transaction(len):  # type: ignore[truthy-bool]
+        pass
 
 
+@pytest.mark.parametrize("between", [False, True], ids=["", "a middleware between"])
 @pytest.mark.parametrize(
     ("use", "verb"),
     [
-        (sign_in, "session.login"),
-        (sign_out_everywhere, "sessions.revoke_user"),
-        (ask, "sessions.revoke"),
-        (keep, "sessions.revoke_all"),
+        (sign_in, "login"),
+        (sign_out, "logout"),
+        (rotate, "rotate"),
+        (ask, "save"),
+        (ask_the_other_way, "transaction"),
     ],
 )
-def test_the_answer_says_which_await_is_missing(use: Use, verb: str) -> None:
-    """Today nothing would happen: the browser and the terminal get the line, and nothing is saved."""
-    site = Site(use)
-    line = f"{verb}(...) {NOTHING} Write: await {verb}(...)"
-    assert site.told() == f"coatcheck.errors.NotAwaited: {line}\n{SEE}"
+def test_the_answer_says_which_await_is_missing(use: Use, verb: str, *, between: bool) -> None:
+    """Nothing would happen: the browser and the terminal get the line, and nothing is saved."""
+    site = Site(use, between=between)
+    assert site.told() == f"coatcheck.errors.NotAwaited: {line(verb)}\n{SEE}"
     answer = site.post()
-    assert (answer.status_code, answer.json()["detail"], answer.json()["code"]) == (500, line, "not_awaited")
+    assert (answer.status_code, answer.json()["detail"], answer.json()["code"]) == (500, line(verb), "not_awaited")
     assert "set-cookie" not in answer.headers
     assert asyncio.run(site.sessions.count()) == 0
 
 
+def test_a_plain_endpoint_cannot_await() -> None:
+    """A session's asyncio verb in a plain ``def`` endpoint names what to ask for instead."""
+    told = Site(sign_in, plain=True).told()
+    assert told == f"coatcheck.errors.NotAwaited: session.login(...) {NOTHING} {PLAIN}\n{SEE}"
+
+
+def test_what_was_awaited_before_holds() -> None:
+    """A sign-in that was awaited stays, and the browser gets its cookie; what came after it is not saved."""
+
+    async def use(session: AsyncSession) -> None:
+        await session.login("ada")
+        session["later"] = True
+        session.save()  # type: ignore[unused-coroutine]
+
+    site = Site(use)
+    answer = site.post()
+    assert (answer.status_code, answer.headers["set-cookie"].startswith("session=")) == (500, True)
+
+    async def kept() -> Any:
+        session = await site.sessions.load(answer.cookies["session"])
+        return session.user_id, dict(session)
+
+    assert asyncio.run(kept()) == ("ada", {})
+
+
+# -- an error stays what it is
+
+
+class NoRowsError(Exception):
+    """An error of the application that has a page."""
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["", "a middleware between"])
 @pytest.mark.parametrize(
-    ("use", "verb", "remedy"),
+    ("fault", "status"),
     [
-        (
-            sign_in,
-            "session.login",
-            "ask for session: BlockingSession (coatcheck.web.fastapi), whose verbs are called",
-        ),
-        (sign_out_everywhere, "sessions.revoke_user", "use the blocking Sessions(...) there"),
+        (lambda session: session.user, 401),
+        (lambda _: raised(StoreUnavailable("away")), 503),
+        (lambda _: raised(HTTPException(422)), 422),
+        (lambda _: raised(NoRowsError()), 404),
     ],
+    ids=["to sign in", "an outage", "Starlette's", "an error handler's"],
 )
-def test_a_plain_endpoint_cannot_await(use: Use, verb: str, remedy: str) -> None:
-    """An asyncio verb in a plain ``def`` endpoint names what to ask for instead."""
-    assert Site(use, plain=True).told() == f"coatcheck.errors.NotAwaited: {verb}(...) {NOTHING} {PLAIN} {remedy}\n{SEE}"
+def test_an_error_is_not_replaced_by_another(
+    fault: Callable[[AsyncSession], Any], status: int, caplog: pytest.LogCaptureFixture, *, between: bool
+) -> None:
+    """The answer to an error leaves as it is, and the log has the line."""
+
+    def use(session: AsyncSession) -> None:
+        session.save()  # type: ignore[unused-coroutine]
+        fault(session)
+
+    site = with_page(Site(use, between=between))
+    with caplog.at_level(logging.WARNING, "coatcheck"):
+        assert site.post().status_code == status
+    told = [record.getMessage() for record in caplog.records]
+    assert told[-1:] == [line("save")]
+    assert [each.split()[0] for each in told[:-1]] == ["store.unavailable"] * (status == 503)
 
 
-def iterate(_session: AsyncSession, sessions: AsyncSessions) -> None:
-    """Go through what is not there yet."""
-    for _each in sessions.list("ada"):  # type: ignore[attr-defined]
-        pass
+def test_an_answer_from_a_handled_error_is_not_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception handler that sends people elsewhere is obeyed, whatever its status."""
+
+    def use(session: AsyncSession) -> None:
+        session.save()  # type: ignore[unused-coroutine]
+        raise NoRowsError
+
+    site = with_page(Site(use), 200)
+    with caplog.at_level(logging.WARNING, "coatcheck"):
+        assert site.post().status_code == 200
+    assert [record.getMessage() for record in caplog.records] == [line("save")]
 
 
-def measure(_session: AsyncSession, sessions: AsyncSessions) -> None:
-    """Count what is not there yet."""
-    rows: Any = sessions.list("ada")
-    len(rows)
+def test_an_error_that_ends_the_request_gets_the_line() -> None:
+    """What was forgotten may be the cause of an error that nobody handles: it is told there, and not twice."""
+
+    def use(session: AsyncSession) -> None:
+        session.login("ada")  # type: ignore[unused-coroutine]
+        session.login("ada")  # type: ignore[unused-coroutine]
+        raise KeyError("ada")
+
+    assert Site(use).told() == f"KeyError: 'ada'\n{line('login')}\n"
 
 
-def pick(_session: AsyncSession, sessions: AsyncSessions) -> None:
-    """Take the first of what is not there yet."""
-    _first = sessions.list("ada")[0]  # type: ignore[index]
+def raised(error: Exception) -> Any:
+    """Raise *error*."""
+    raise error
 
 
-@pytest.mark.filterwarnings("ignore:coroutine 'AsyncSessions.list' was never awaited:RuntimeWarning")
-@pytest.mark.parametrize(
-    ("use", "pythons"),
-    [
-        (iterate, "'coroutine' object is not iterable"),
-        (measure, "object of type 'coroutine' has no len()"),
-        (pick, "'coroutine' object is not subscriptable"),
-    ],
-)
-def test_pythons_own_error_gets_the_line(use: Use, pythons: str) -> None:
-    """Where Python fails on the coroutine, its error says which await is missing."""
-    assert Site(use).told() == f"TypeError: {pythons}\nsessions.list(...) {NOTHING} Write: await sessions.list(...)\n"
-    gc.collect()  # the traceback held the coroutine, of which Python warns when it goes
+def with_page(site: Site, status: int = 404) -> Site:
+    """Give the application's own error a page."""
 
+    async def page(_request: Request, _error: Exception) -> Response:
+        return JSONResponse(None, status)
 
-def load(session: AsyncSession, _sessions: AsyncSessions) -> None:
-    """Forget to wait for the load, and look."""
-    session.load()  # type: ignore[unused-coroutine]
-    session.get("seen")
-
-
-def test_a_forgotten_load_is_named() -> None:
-    """With ``load="on_demand"`` the error of an unloaded session says that its load was not awaited."""
-    cookie = "session=0" + "A" * 25 + "." + "A" * 43
-    assert Site(load, load="on_demand").told(cookie=cookie) == (
-        'coatcheck.errors.NotLoaded: the session is loaded on demand here: write "await session.load()" before using '
-        f"it\nSee docs/reference/errors.md#not_loaded\nsession.load(...) {NOTHING} Write: await session.load(...)\n"
-    )
-
-
-def test_the_cause_is_told_before_its_effect() -> None:
-    """A sign-in that was not awaited, then a look at the user: the forgotten await, not 401."""
-
-    def use(session: AsyncSession, _sessions: AsyncSessions) -> None:
-        sign_in(session, _sessions)
-        _ = session.user
-
-    assert Site(use).post().json()["code"] == "not_awaited"
-
-
-# -- nothing else is refused
-
-
-def test_others_may_await_later() -> None:
-    """Tasks, task groups, dependencies and background jobs run verbs, now or after the answer."""
-    sessions = AsyncSessions("memory://")
-    app = FastAPI()
-    app.add_middleware(SessionMiddleware, sessions=sessions)
-    done: list[str] = []
-
-    async def noted(work: Awaitable[Any], name: str) -> None:
-        await work
-        done.append(name)
-
-    @app.post("/")
-    async def home(
-        session: CurrentSession,
-        tasks: BackgroundTasks,
-        live: int = Depends(sessions.count),  # noqa: FAST002 - an annotation cannot name what is local
-    ) -> int:
-        async with anyio.create_task_group() as group:
-            group.start_soon(session.login, "ada")
-        await asyncio.gather(sessions.list("ada"), asyncio.wait_for(sessions.count(), 5))
-        cancelled = asyncio.create_task(sessions.revoke_all())
-        cancelled.cancel()
-        await asyncio.gather(cancelled, return_exceptions=True)
-        sessions.sweep().close()
-        tasks.add_task(sessions.revoke_user, "eve")
-        tasks.add_task(noted, sessions.list("ada"), "the background job")
-        app.state.task = asyncio.create_task(sessions.list("ada"))
-        return live
-
-    @app.get("/who")
-    async def who(user: SignedIn) -> str:
-        await app.state.task
-        return user.id
-
-    with TestClient(app, base_url=LOCAL) as client:
-        assert (client.post("/").json(), client.get("/who").json()) == (0, "ada")
-    assert done == ["the background job"]
-
-
-def test_verbs_are_coroutine_functions() -> None:
-    """Frameworks that ask whether to await a verb are told so, and its signature is its own."""
-    session = asyncio.run(AsyncSessions("memory://").load(None))
-    for verb in (session.login, session.logout, AsyncSessions("memory://").sweep):
-        assert asyncio.iscoroutinefunction(verb)
-        assert inspect.iscoroutinefunction(inspect.unwrap(verb))
-    assert [*inspect.signature(session.login).parameters][:2] == ["user_id", "epoch"]
-
-
-def test_the_watch_ends_with_the_request() -> None:
-    """A request leaves nothing behind in the context of the task that served it."""
-
-    async def nothing(*_: Any) -> Any:
-        return None
-
-    async def story() -> Any:
-        middleware = SessionMiddleware(nothing, sessions=AsyncSessions("memory://"))
-        scope = {"type": "http", "scheme": "http", "path": "/", "method": "GET", "headers": [], "client": None}
-        await middleware(scope, nothing, nothing)
-        return current.get()
-
-    assert asyncio.run(story()) is None
-
-
-def test_outside_of_a_request_python_warns() -> None:
-    """A script's forgotten await is told by Python, which names the verb."""
-    sessions = AsyncSessions("memory://")
-    with pytest.warns(RuntimeWarning, match=r"coroutine 'AsyncSessions\.sweep' was never awaited"):
-        sessions.sweep()  # type: ignore[unused-coroutine]
-
-
-def test_a_wrong_call_is_told_when_it_is_awaited() -> None:
-    """An argument that a verb does not have is a TypeError with the verb's name, in a request too."""
-    app = FastAPI()
-    app.add_middleware(SessionMiddleware, sessions=AsyncSessions("memory://"))
-
-    @app.post("/")
-    async def home(session: CurrentSession) -> None:
-        await session.login("ada", role="admin")  # type: ignore[call-arg]
-
-    with pytest.raises(TypeError, match=r"AsyncSession\.login\(\) got an unexpected keyword argument 'role'"):
-        TestClient(app, base_url=LOCAL).post("/")
-    assert issubclass(NotAwaited, Exception)
+    site.app.add_exception_handler(NoRowsError, page)
+    return site

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
-from coatcheck.awaiting import Calls, current
+from coatcheck.awaiting import AsyncSession, Calls
 from coatcheck.cookies import max_age_seconds
 from coatcheck.data import Data
 from coatcheck.errors import CoatcheckError, NotLoaded, SessionGone, SignInRequired, StoreUnavailable, UnreadableRecord
 from coatcheck.lifecycle import Cookie
 from coatcheck.manager import opening, saving
-from coatcheck.session import AsyncSession
 from coatcheck.sessions import AsyncSessions
 from coatcheck.state import Outcome, Phase, State
 from coatcheck.web.answers import Answer, answer
@@ -54,8 +53,7 @@ class Exchange:
         """Run *app*, turn what coatcheck raises into answers, and carry a changed ticket home on any failure."""
         self._send = send
         await load_into(self.state, self._request, self._settings)
-        self._request.scope["session"] = AsyncSession(self.state)
-        watched = current.set(self._calls)
+        self._request.scope["session"] = AsyncSession(self.state, self._calls)
         try:
             await app(self._request.scope, receive, self._forward)
         except CoatcheckError as error:
@@ -72,9 +70,9 @@ class Exchange:
                 await self._send_whole(FAILED, saving.ticket_outcome(self.state))
             raise
         finally:
-            current.reset(watched)
             self.state.phase = Phase.ANSWERED
             tell_lost_changes(self.state)
+            self._calls.log()
 
     async def _forward(self, message: Message) -> None:
         """Pass a message on; the first one is preceded by the commit and carries the cookie."""
@@ -84,7 +82,7 @@ class Exchange:
             await self._send(message)
             return
         try:
-            self._calls.check()
+            self._calls.conclude(message["status"])
             outcome = await saving.conclude(self.state)
         except CoatcheckError as error:
             self._replaced = True
