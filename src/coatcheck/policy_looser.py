@@ -39,7 +39,6 @@ _LONGER: Final = {
     "remember_idle_timeout": "a remembered browser that was left open opens the account for that long",
     "rotate_every": "a copy of the cookie works for that long beside the original without anybody noticing",
     "rotation_grace": "a replaced secret still opens the session for that long",
-    "max_sessions": "a thief's session is one more among many and pushes nobody out",
     "sweep_every": "sessions that are over lie in the store for that long, with their data",
     "data_limit": "visitors can fill the store faster",
 }
@@ -50,30 +49,36 @@ _SHORTER: Final = {
 _OTHER: Final[dict[str, tuple[object, str]]] = {
     "allow_remember": (True, "a sign-in can be remembered for longer than the profile's own timeouts"),
     "persistent": (True, "the cookie outlives the browser, on a shared computer too"),
-    "on_theft": ("refuse", "a stolen ticket that was used first goes on working after the theft was noticed"),
     "on_idle": ("lock", "an idle session is kept, with its data, until its absolute deadline"),
-    "anonymous": (True, "visitors who never sign in make rows in the store"),
 }
 
 
 def looser_than(policy: Policy, profile: Policy) -> Iterator[Looser]:
     """Give each setting of *policy* that is looser than *profile*'s, the weightiest first."""
     for name, why in _LONGER.items():
-        if _counts(policy, profile, name) and _above(number_of(policy, name), number_of(profile, name)):
-            yield _looser(policy, profile, name, why)
+        bound = _bound(policy, profile, name)
+        if bound is not None and _above(number_of(policy, name), number_of(profile, bound)):
+            yield _looser(policy, profile, name, why, bound)
     for name, (loose, why) in _OTHER.items():
         if getattr(policy, name) == loose != getattr(profile, name):
             yield _looser(policy, profile, name, why)
     for name, why in _SHORTER.items():
         if _above(number_of(profile, name), number_of(policy, name)):
             yield _looser(policy, profile, name, why)
-    if policy.aal is not None and profile.aal is not None and policy.aal > profile.aal:
-        yield _looser(policy, profile, "aal", "sessions claim a level that these timeouts were not chosen for")
+    if _above(policy.aal, profile.aal):
+        yield _looser(policy, profile, "aal", "sessions may claim a level that these timeouts were not chosen for")
 
 
-def _counts(policy: Policy, profile: Policy, name: str) -> bool:
-    """Whether an option has an effect: what sign-ins that are remembered get counts only where there are any."""
-    return not name.startswith("remember_") or (policy.allow_remember and profile.allow_remember)
+def _bound(policy: Policy, profile: Policy, name: str) -> str | None:
+    """Return the profile's option that bounds an option of the policy, ``None`` where that option has no effect.
+
+    A profile that refuses remembered sign-ins has its plain clocks for every sign-in, so these bound them.
+    """
+    if not name.startswith("remember_"):
+        return name
+    if not policy.allow_remember:
+        return None
+    return name if profile.allow_remember else name.removeprefix("remember_")
 
 
 def _above(value: object, bound: object) -> bool:
@@ -83,7 +88,12 @@ def _above(value: object, bound: object) -> bool:
     return cast("int", value) > cast("int", bound)
 
 
-def _looser(policy: Policy, profile: Policy, name: str, why: str) -> Looser:
+def _looser(policy: Policy, profile: Policy, name: str, why: str, bound: str | None = None) -> Looser:
+    bound = bound or name
     return Looser(
-        name=name, value=text_of(policy, name), profile=text_of(profile, name), why=why, line=code_of(profile, name)
+        name=name,
+        value=text_of(policy, name),
+        profile=text_of(profile, bound),
+        why=why,
+        line=code_of(profile, bound, written=name),
     )

@@ -17,7 +17,7 @@ LENGTHS: Final = frozenset(
 )
 """The options that are lengths of time."""
 
-_WITHOUT: Final = {"max_sessions": "any number", "aal": "not used"}
+_WITHOUT: Final = {"max_sessions": "any number", "aal": "any level"}
 _BYTES: Final = frozenset({"data_warning", "data_limit"})
 _UNITS: Final = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1000), ("millisecond", 1))
 
@@ -44,12 +44,12 @@ def text_of(policy: Policy, name: str) -> str:
     return ", ".join(cast("tuple[str, ...]", value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def code_of(policy: Policy, name: str) -> str:
-    """Return a setting as it is written, such as ``'idle_timeout="7d"'``."""
+def code_of(policy: Policy, name: str, *, written: str | None = None) -> str:
+    """Return a setting as it is written, such as ``'idle_timeout="7d"'``; with *written*, for that option instead."""
     value = cast("object", getattr(policy, name))
     if isinstance(value, timedelta):
         value = to_text(to_millis(value))
-    return f'{name}="{value}"' if isinstance(value, str) else f"{name}={value!r}"
+    return f'{written or name}="{value}"' if isinstance(value, str) else f"{written or name}={value!r}"
 
 
 def words_of(millis: Millis) -> str:

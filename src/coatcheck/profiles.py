@@ -29,11 +29,11 @@ class Profile(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
 
 
-_OWASP: Final = "OWASP Session Management Cheat Sheet (git 6b8819d, 2026-08-17), Session Expiration; SM-17"
+_OWASP: Final = "OWASP Session Management Cheat Sheet (git 6b8819d, 2026-08-17), Session Expiration"
 _NIST: Final = "NIST SP 800-63B-4 (final, 2025), sections 2.1.3, 2.2.3, 2.3.3 and 5.1"
 
-# N-7: a bearer secret should not survive a restart of the browser, so the NIST profiles' cookies end with it. They
-# refuse `remember=True`, because a remembered browser must not replace authentication.
+# Section 5.1: a bearer secret should not survive a restart of the browser, so the NIST profiles' cookies end with it.
+# They refuse `remember=True`, because a remembered browser must not replace authentication.
 _BROWSER: Final[dict[str, Any]] = {"persistent": False, "allow_remember": False}
 
 PROFILES: Final[dict[str, Profile]] = {
@@ -109,8 +109,9 @@ PRESETS: Final[dict[str, Profile]] = {
         ),
         Profile(
             name="remember_me",
-            summary="Every sign-in is remembered for 30 days, and claims the lowest assurance level for it.",
-            source=f"{_OWN}; NIST SP 800-63B-4, section 5.1 (N-7)",
+            summary="Every sign-in is remembered for 30 days and claims the lowest assurance level for it, although "
+            "NIST SP 800-63B-4, section 5.1, advises against secrets that outlive a restart of the browser.",
+            source=_OWN,
             dated="2026-11-21",
             settings={"idle_timeout": "30d", "absolute_timeout": "30d", "aal": 1},
         ),

@@ -1,4 +1,4 @@
-"""A policy in words: the sentence, where each setting comes from, what is looser, and the page a team files."""
+"""A policy in words: the sentence, where each setting comes from, and what is looser."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from coatcheck import ConfigurationError, Policy
-from coatcheck.policy_report import Facts, mark_in, report
+from coatcheck import ConfigurationError, Policy, policy_looser
+from coatcheck.policy_looser import looser_than
 from coatcheck.policy_words import explain, sentence
 from coatcheck.profiles import PRESETS, PROFILES
 
@@ -85,6 +85,7 @@ LOOSER: list[tuple[str, Any, str]] = [
     ("absolute_timeout", "31d", "web"),
     ("idle_timeout", "8d", "web"),
     ("remember_absolute_timeout", "60d", "web"),
+    ("remember_idle_timeout", None, "web"),
     ("rotate_every", None, "web"),
     ("rotate_every", "2d", "web"),
     ("rotation_grace", "31s", "web"),
@@ -95,8 +96,9 @@ LOOSER: list[tuple[str, Any, str]] = [
     ("on_idle", "lock", "web"),
     ("idle_timeout", "16m", "critical"),
     ("persistent", True, "critical"),
-    ("allow_remember", True, "nist_aal3"),
+    ("allow_remember", True, "nist_aal1"),
     ("aal", 3, "nist_aal2"),
+    ("aal", None, "nist_aal3"),
 ]
 
 
@@ -132,11 +134,43 @@ def test_what_is_stricter_is_not_named(changes: dict[str, Any]) -> None:
     assert explain(Policy(**changes)).looser == ()
 
 
+def test_remembered_sign_ins_are_held_against_a_profile_that_has_none() -> None:
+    """7.1.1, N-7: where the profile refuses to remember, its plain clocks bound those of remembered sign-ins."""
+    policy = Policy.from_profile("nist_aal2").adjusted(
+        allow_remember=True, remember_idle_timeout="400d", remember_absolute_timeout="400d"
+    )
+    looser = {one.name: one for one in explain(policy).looser}
+
+    assert set(looser) == {"allow_remember", "remember_idle_timeout", "remember_absolute_timeout"}
+    absolute, idle = looser["remember_absolute_timeout"], looser["remember_idle_timeout"]
+    assert (absolute.value, absolute.profile, absolute.line) == (
+        *("400 days", "1 day"), 'remember_absolute_timeout="24h"'
+    )  # fmt: skip
+    assert (idle.profile, idle.line) == ("1 hour", 'remember_idle_timeout="1h"')
+    mended = policy.adjusted(remember_idle_timeout="1h", remember_absolute_timeout="24h")
+    assert [one.name for one in explain(mended).looser] == ["allow_remember"]
+
+
+def test_every_rule_of_what_is_looser_can_speak() -> None:
+    """There is no rule that no profile and no policy can meet: all of them together name every option they know."""
+    loosest = Policy(
+        idle_timeout=None, absolute_timeout="400d", remember_idle_timeout=None, remember_absolute_timeout="400d",
+        rotate_every=None, rotation_grace="1h", sweep_every=None, data_limit=20_000, keep_ended="1s", max_ended=1,
+        on_idle="lock",
+    )  # fmt: skip
+    met = {one.name for name in (*PRESETS, *PROFILES) for one in looser_than(loosest, Policy.from_profile(name))}
+
+    assert met == {*policy_looser._LONGER, *policy_looser._SHORTER, *policy_looser._OTHER, "aal"}
+
+
 def test_a_profile_to_compare_with_can_be_named() -> None:
     """7.1.1: any policy can be held against any profile; an unknown one is told with those there are."""
     names = [one.name for one in explain(Policy(), "nist_aal3").looser]
 
-    assert names == ["absolute_timeout", "idle_timeout", "allow_remember", "persistent"]
+    assert names == [
+        *("absolute_timeout", "idle_timeout", "remember_absolute_timeout", "remember_idle_timeout"),
+        *("allow_remember", "persistent", "aal"),
+    ]
     with pytest.raises(ConfigurationError, match=r"nist_aal2.*sensitive"):
         explain(Policy(), "paranoid")
 
@@ -159,73 +193,3 @@ def test_the_presets_are_the_verbs() -> None:
     assert Policy() == Policy(profile="critical")
     with pytest.raises(ConfigurationError, match="profile='x' is not known"):
         Policy(profile="x")
-
-
-# --- the page
-
-
-def page_of(policy: Policy, **facts: Any) -> str:
-    """Return the page of an application with that policy."""
-    return report(Facts(name="shop:app", policy=policy, dated="2026-11-21", versions=(("coatcheck", "1.2"),), **facts))
-
-
-@pytest.mark.parametrize(
-    "policy",
-    [
-        Policy(),
-        Policy.critical(),
-        Policy.from_profile("nist_aal2"),
-        Policy(max_sessions=3, on_theft="end", sweep_every=None, rotate_every=None),
-    ],
-)
-def test_the_page_states_what_is_asked_for(policy: Policy) -> None:
-    """S-100, 7.1.1 to 7.1.3: timeouts and their source, the limit, other systems, and nothing left to fill in."""
-    page = page_of(policy, store=("The store is SQLite.",), cookie=(("name", "__Host-session"),), same_site="lax")
-
-    for heading in ("Timeouts", "Sessions at once", "Other systems that create sessions", "New secrets", "Remember me",
-                    "Where sessions are kept", "The cookie", "What ends a session", "What is not covered"):  # fmt: skip
-        assert f"\n## {heading}\n" in page
-    assert {**PRESETS, **PROFILES}[policy.profile].source in page
-    assert f"`{policy.profile}`" in page
-    assert "NIST SP 800-63B-4" in page
-    assert "2026-11-21" in page
-    assert "coatcheck 1.2" in page
-    assert not re.search(r"TODO|TBD|FIXME|\.\.\.\s*\||\{|None(?! of)|…", page)
-    rows = re.findall(r"^\| (\w+) \|", page, re.MULTILINE)
-    assert set(OPTIONS) <= set(rows)
-
-
-def test_the_page_flags_what_is_looser_than_nist() -> None:
-    """7.1.1: what is looser than table 3.2 stands on the page, for the level that the policy claims."""
-    loose = page_of(Policy(aal=2))
-
-    assert "claims assurance level 2" in loose
-    assert re.search(r"\| idle_timeout \| 7 days \| 1 hour \|", loose)
-    assert re.search(r"\| absolute_timeout \| 30 days \| 1 day \|", loose)
-    assert "Nothing deviates" in page_of(Policy.from_profile("nist_aal3"))
-
-
-def test_names_from_outside_stay_in_their_cell() -> None:
-    """A role or a name with Markdown's own characters breaks neither a table nor the last line."""
-    page = page_of(Policy(default_roles=("a|b", "--> <script>")))
-
-    assert r"a\|b, --> &lt;script>" in page
-    assert mark_in(page) is not None
-
-
-def test_the_page_knows_what_it_was_written_for() -> None:
-    """S-100: the page's last line tells whether policy, store or cookie changed since, as far as they are known."""
-    store, cookie = ("The store is SQLite.",), (("name", "__Host-session"),)
-    mark = mark_in(page_of(Policy(), store=store, cookie=cookie))
-    assert mark is not None
-
-    def agrees(policy: Policy, **facts: Any) -> bool:
-        return Facts(name="x", policy=policy, dated="2027-01-01", **facts).agrees_with(mark)
-
-    assert agrees(Policy(), store=store, cookie=cookie)
-    assert agrees(Policy())
-    assert not agrees(Policy(max_sessions=2))
-    assert not agrees(Policy(profile="critical"))
-    assert not agrees(Policy(), store=("The store is Redis.",))
-    assert not agrees(Policy(), cookie=(("name", "other"),))
-    assert mark_in("# Sessions, by hand") is None

@@ -43,12 +43,14 @@ class Found(Struct, frozen=True, kw_only=True):
         policy: the policy in force.
         manager: the manager, where there is one.
         settings: the middleware's checked options, where there is a middleware.
+        others: other middlewares with sessions in the application, each in words; nothing is said of them.
     """
 
     name: str
     policy: Policy
     manager: Manager | None = None
     settings: Settings | None = None
+    others: tuple[str, ...] = ()
 
 
 def find(name: str) -> Found:
@@ -62,10 +64,25 @@ def find(name: str) -> Found:
         return Found(name=name, policy=target)
     if isinstance(target, AsyncSessions | Sessions):
         return Found(name=name, policy=target.policy, manager=target)
-    for one in _inside(target, _DEPTH):
-        if isinstance(one, SessionMiddleware):
-            return Found(name=name, policy=one.sessions.policy, manager=one.sessions, settings=one.settings)
-    raise ConfigurationError(_nothing_in(name, target))
+    met = list(_inside(target, _DEPTH))
+    middlewares = [(where, one) for where, one in met if isinstance(one, SessionMiddleware)]
+    if not middlewares:
+        raise ConfigurationError(_nothing_in(name, target, foreign=any(_is_starlettes(one) for _, one in met)))
+    _, first = middlewares[0]
+    others = dict.fromkeys(_called(where, one) for where, one in middlewares if not _same(one, first))
+    return Found(
+        name=name, policy=first.sessions.policy, manager=first.sessions, settings=first.settings, others=tuple(others)
+    )
+
+
+def _same(one: SessionMiddleware, other: SessionMiddleware) -> bool:
+    """Whether two middlewares are one: a built application holds what it was told to build, and what it built."""
+    return one.sessions is other.sessions and one.settings.options == other.settings.options
+
+
+def _called(where: str, middleware: SessionMiddleware) -> str:
+    name = middleware.settings.options.cookie_name
+    return f"the SessionMiddleware {f'at {where}' if where else 'further in'} with the cookie {name}"
 
 
 def _load(name: str) -> object:
@@ -122,31 +139,46 @@ def _is_application(value: object) -> bool:
     return hasattr(value, "user_middleware") or isinstance(value, SessionMiddleware)
 
 
-def _inside(app: Any, depth: int, seen: set[int] | None = None) -> Iterator[object]:
-    """Give an application and what is inside it, from the outside in."""
+def _inside(app: Any, depth: int, where: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, object]]:
+    """Give an application and what is inside it, from the outside in, each with the path that it is mounted at."""
     seen = set() if seen is None else seen
     if app is None or depth == 0 or id(app) in seen:
         return
     seen.add(id(app))
-    yield app
+    yield where, app
     for entry in _list(getattr(app, "user_middleware", None)):
-        made = _made(entry)
-        if made is not None:
-            yield made
-    inner = [getattr(app, name, None) for name in ("middleware_stack", "app", "_app")]
-    inner += [getattr(route, "app", None) for route in _list(getattr(app, "routes", None))]
-    for one in inner:
+        yield where, _made(entry) or getattr(entry, "cls", None)
+    inner = [(where, getattr(app, name, None)) for name in ("middleware_stack", "app", "_app")]
+    routes = _list(getattr(app, "routes", None))
+    inner += [(f"{where}{getattr(route, 'path', '')}", getattr(route, "app", None)) for route in routes]
+    for place, one in inner:
         if callable(one):
-            yield from _inside(one, depth - 1, seen)
+            yield from _inside(one, depth - 1, place, seen)
 
 
 def _made(entry: Any) -> SessionMiddleware | None:
-    """Build a middleware that is only listed so far, as Starlette does with the first request; opens nothing."""
+    """Build a middleware that is only listed so far, as Starlette does with the first request; opens nothing.
+
+    Raises:
+        ConfigurationError: it cannot be built with its options.
+    """
     kind: object = getattr(entry, "cls", None)
     if not (isinstance(kind, type) and issubclass(kind, SessionMiddleware)):
         return None
     options = cast("dict[str, Any]", getattr(entry, "kwargs", None) or getattr(entry, "options", {}))
-    return kind(_no_app, **options)
+    try:
+        return kind(_no_app, **options)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"coatcheck's SessionMiddleware cannot be built: {str(error).rpartition('() ')[2]}; write "
+            "app.add_middleware(SessionMiddleware, sessions=sessions)"
+        ) from None
+
+
+def _is_starlettes(one: object) -> bool:
+    """Whether this is Starlette's own session middleware, or its class."""
+    kind = one if isinstance(one, type) else type(one)
+    return f"{kind.__module__}.{kind.__qualname__}" == "starlette.middleware.sessions.SessionMiddleware"
 
 
 async def _no_app(_scope: object, _receive: object, _send: object) -> None:
@@ -157,7 +189,13 @@ def _list(value: object) -> list[Any]:
     return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else []
 
 
-def _nothing_in(name: str, target: object) -> str:
+def _nothing_in(name: str, target: object, *, foreign: bool = False) -> str:
+    if foreign:
+        return (
+            f"the SessionMiddleware in {name} is Starlette's own, which keeps sessions in the cookie; write: "
+            "from coatcheck.web.starlette import SessionMiddleware; app.add_middleware(SessionMiddleware, "
+            "sessions=sessions)"
+        )
     kind = type(target).__name__
     wanted = "an AsyncSessions, a Sessions, a Policy, or an ASGI application with SessionMiddleware"
     if isinstance(target, ModuleType | type) or type(target).__name__ == "function":

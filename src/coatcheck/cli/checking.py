@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from msgspec import to_builtins
@@ -16,19 +15,18 @@ from rich.text import Text
 from coatcheck.blocking import Sessions
 from coatcheck.cli import application
 from coatcheck.cli.application import App, Found, Manager
+from coatcheck.cli.asking import Answer, ask
 from coatcheck.cli.checklist import Evidence, Item, Page, State, judge
-from coatcheck.cli.explaining import facts_of
+from coatcheck.cli.explaining import facts_of, remark_on
 from coatcheck.cli.opening import Code, Json, reporting
 from coatcheck.cli.output import clean, print_json
-from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.cli.waiting import Wait
 from coatcheck.policy import Policy
-from coatcheck.policy_report import mark_in
 from coatcheck.stores.memory import MemoryStore
 
 PAGES: Final = ("SESSIONS.md", "docs/sessions.md")
 """Where the page about sessions is looked for."""
 
-_NO_SERVER: Final = frozenset({"memory", "sqlite"})
 _STYLES: Final = {State.PASSED: "green", State.FAILED: "bold red", State.UNSEEN: "yellow"}
 
 
@@ -46,33 +44,41 @@ def check(
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask the store's server anything.")] = False,
     as_json: Json = False,
+    wait: Wait = 0,
 ) -> None:
     """Judge the nine things that session management must have; exit code 1 if one fails.
 
-    "unseen" means that it cannot be seen from here, and that a person has to look.
+    "unseen" means that it cannot be seen from here, and that a person has to look. If nothing fails and the store did
+    not answer, the exit code is 3.
     """
     with reporting():
         found = application.find(app)
-        items = judge(_evidence(found, report_file, offline=offline))
+        answer = Answer() if found.manager is None else ask(found.manager, offline=offline, wait=wait)
+        items = judge(_evidence(found, answer, report_file))
+    remark_on(found)
+    _tell(items, {"app": app, "not_looked_at": found.others}, as_json=as_json)
+    if any(item.state is State.FAILED for item in items):
+        raise typer.Exit(int(Code.NOTHING))
+    if answer.silent is not None:
+        raise typer.Exit(int(Code.UNAVAILABLE))
+
+
+def _tell(items: tuple[Item, ...], head: dict[str, Any], *, as_json: bool) -> None:
     counts = {state.value: sum(item.state is state for item in items) for state in State}
     if as_json:
-        print_json({"app": app, **counts, "items": to_builtins(items)})
+        print_json({**head, **counts, "items": to_builtins(items)})
     else:
         _print(items)
         typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
-    if counts[State.FAILED]:
-        raise typer.Exit(int(Code.NOTHING))
 
 
-def _evidence(found: Found, report_file: Path | None, *, offline: bool) -> Evidence:
-    faults, unknown = _ask(found.manager, offline=offline) if found.manager is not None else ((), ())
+def _evidence(found: Found, answer: Answer, report_file: Path | None) -> Evidence:
     page, path = _page(found, report_file)
     return Evidence(
         name=found.name,
         policy=found.policy,
         store=None if found.manager is None else found.manager.store.traits,
-        faults=faults,
-        unknown=unknown,
+        answer=answer,
         cookie=None if found.settings is None else found.settings.options,
         listeners=0 if found.manager is None else _listeners(found.manager),
         new_tickets=makes_new_tickets(found.policy),
@@ -86,38 +92,6 @@ def _listeners(manager: Manager) -> int:
     """Return how many listeners were added to those that everybody has: the log, and the counter where there is one."""
     core = manager._core  # noqa: SLF001 - what was added to a manager is nobody else's business
     return sum(one is not core.counter for one in core.listeners) - 1
-
-
-def _ask(manager: Manager, *, offline: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Open the store's server and return what is wrong with it, and what it does not tell."""
-    name = manager.store.traits.name
-    if name in _NO_SERVER:
-        return (), ()
-    if offline:
-        return (), (f"the {name} server was not asked (--offline)",)
-    try:
-        if isinstance(manager, Sessions):
-            with manager:
-                warnings = _warnings(manager)
-        else:
-            warnings = asyncio.run(_opened(manager))
-    except (ConfigurationError, StoreUnavailable) as error:
-        return (str(error),), ()
-    untold = tuple(one for one in warnings if "could not be checked" in one)
-    return tuple(one for one in warnings if one not in untold), untold
-
-
-async def _opened(manager: Manager) -> tuple[str, ...]:
-    if isinstance(manager, Sessions):
-        return ()
-    async with manager:
-        return _warnings(manager)
-
-
-def _warnings(manager: Manager) -> tuple[str, ...]:
-    """Return what an open store says may lose sessions; Redis alone has something to say."""
-    link = getattr(manager.store, "link", None)
-    return tuple(getattr(link, "warnings", ()))
 
 
 def makes_new_tickets(policy: Policy) -> bool:
@@ -144,12 +118,10 @@ def _page(found: Found, wanted: Path | None) -> tuple[Page, str]:
     places = [wanted] if wanted is not None else [Path(place) for place in PAGES]
     for place in places:
         try:
-            mark = mark_in(place.read_text(encoding="utf-8"))
+            page = place.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        if mark is None:
-            return "by hand", str(place)
-        return "current" if facts_of(found).agrees_with(mark) else "outdated", str(place)
+        return facts_of(found).state_of(page), str(place)
     return "missing", str(places[0])
 
 

@@ -5,18 +5,31 @@ Judging is pure; `coatcheck.cli.checking` gathers the evidence.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+from coatcheck.cli.asking import Answer
+from coatcheck.cli.facts import spec_of
 from coatcheck.policy import Policy
-from coatcheck.policy_words import AT_LIMIT, rotating
+from coatcheck.policy_mark import PageState
+from coatcheck.policy_values import words_of
+from coatcheck.policy_words import AT_LIMIT, explain, rotating
 from coatcheck.stores.contract import Capability, Traits
 from coatcheck.web.settings import Options
 
-Page: TypeAlias = Literal["missing", "outdated", "current", "by hand"]
-"""What is known of the page about sessions; ``"by hand"`` when `coatcheck policy --report` did not write it."""
+Page: TypeAlias = PageState | Literal["missing"]
+"""What is known of the page about sessions."""
+
+MANY: Final = 100
+"""Sessions of one user above which a limit is no longer taken for one without a person's word."""
+
+_TIMES: Final = frozenset(
+    {"idle_timeout", "absolute_timeout", "remember_idle_timeout", "remember_absolute_timeout"}
+    | {"rotate_every", "rotation_grace", "on_idle"}
+)
 
 
 class State(StrEnum):
@@ -53,8 +66,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         name: where it was found.
         policy: its policy.
         store: what its store declares; ``None`` when there is no manager to ask.
-        faults: what is wrong with the store's server.
-        unknown: what its server does not tell, or that it was not asked.
+        answer: what the store said when it was asked.
         cookie: the middleware's options; ``None`` when there is no middleware.
         listeners: how many listeners the application has added.
         new_tickets: whether a trial sign-in made a new id and a new secret, and killed the old one.
@@ -66,8 +78,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     name: str
     policy: Policy
     store: Traits | None = None
-    faults: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
+    answer: Answer = Answer()
     cookie: Options | None = None
     listeners: int = 0
     new_tickets: bool
@@ -87,7 +98,7 @@ def judge(seen: Evidence) -> tuple[Item, ...]:
     verdicts: tuple[tuple[str, Verdict], ...] = (
         ("Session storage is chosen for production", _storage(seen)),
         ("Cookie attributes are secure", _cookie(seen)),
-        ("Sessions expire and are cleaned up", _expiry(seen.policy)),
+        ("Sessions expire and are cleaned up", _expiry(seen)),
         ("Changes are protected against CSRF", _csrf(seen)),
         ("Signing in makes a new session", _regeneration(seen)),
         ("Concurrent sessions are limited", _limit(seen.policy)),
@@ -109,10 +120,12 @@ def _storage(seen: Evidence) -> Verdict:
         why = f"the {name} store loses every session at a restart"
         alone = "" if seen.store.shared else ", and each process has its own"
         return State.FAILED, why + alone, 'AsyncSessions("sqlite:///sessions.db")'
-    if seen.faults:
-        return State.FAILED, "; ".join(seen.faults), None
-    if seen.unknown:
-        return State.UNSEEN, "; ".join(seen.unknown), None
+    if seen.answer.faults:
+        return State.FAILED, "; ".join(seen.answer.faults), seen.answer.line
+    if seen.answer.silent is not None:
+        return State.UNSEEN, f"the store did not answer: {seen.answer.silent}", f"coatcheck check {seen.name} --wait"
+    if seen.answer.unknown:
+        return State.UNSEEN, "; ".join(seen.answer.unknown), None
     where = "survives a restart and is shared by all processes" if seen.store.shared else "survives a restart"
     machine = ", on one machine" if name == "sqlite" else ""
     return State.PASSED, f"the {name} store {where}{machine}", None
@@ -122,7 +135,8 @@ def _cookie(seen: Evidence) -> Verdict:
     options = seen.cookie
     if options is None:
         return State.UNSEEN, _NO_MIDDLEWARE, None
-    if not options.cookie_name.startswith("__"):
+    spec = spec_of(options)
+    if spec.on(secure=False).name == spec.name:  # on plain http a prefix is taken off
         name = "__Host-" if options.domain is None and options.path == "/" else "__Secure-"
         return (
             State.FAILED,
@@ -137,19 +151,51 @@ def _cookie(seen: Evidence) -> Verdict:
     return State.PASSED, f"{options.cookie_name}, HttpOnly, Secure, SameSite={same_site}{wide}", None
 
 
-def _expiry(policy: Policy) -> Verdict:
+def _expiry(seen: Evidence) -> Verdict:
+    policy = seen.policy
     for lifetime, prefix in (("default", ""), ("remember_me", "remember_")):
         if policy.span(lifetime).absolute is None and (policy.allow_remember or not prefix):
             option = f"{prefix}absolute_timeout"
             return State.FAILED, f"{option} is off: a stolen ticket that is used never ends", f'Policy({option}="30d")'
-    if policy.sweep_ms is None:
-        return (
-            State.UNSEEN,
-            "sessions expire, and the application does not clean up (sweep_every=None); something else has to",
-            "coatcheck sweep, from cron",
+    doubts = [*_longer(policy), *_sweeping(seen)]
+    if doubts:
+        said, (_, line) = "; ".join(why for why, _ in doubts), doubts[0]
+        return State.UNSEEN, f"{_times(policy)}; {said}", line
+    every = words_of(policy.sweep_ms or 0)
+    return State.PASSED, f"{_times(policy)}; the middleware removes what is over every {every}", None
+
+
+def _longer(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Give what is longer than the profile has it, with what to write instead."""
+    longer = [one for one in explain(policy).looser if one.name in _TIMES]
+    if longer:
+        said = ", ".join(f"{one.name} is {one.value} instead of {one.profile}" for one in longer)
+        yield (
+            f"looser than the profile {policy.profile}, and whether that is meant a person has to say: {said}",
+            f"Policy({', '.join(one.line for one in longer)})",
         )
-    idle = "the absolute clock ends them" if policy.idle_timeout is None else "both clocks end them"
-    return State.PASSED, f"{idle}, and what is over is removed without being asked", None
+
+
+def _sweeping(seen: Evidence) -> Iterator[tuple[str, str]]:
+    """Give why it is not seen that anybody removes what is over, with what to do."""
+    line = "coatcheck sweep, from cron"
+    if seen.policy.sweep_ms is None:
+        yield "the application does not clean up (sweep_every=None), and something else has to", line
+    elif seen.cookie is None:
+        yield "whether anybody removes them is not seen: the ASGI middleware does it, or sweep_if_due()", line
+
+
+def _times(policy: Policy) -> str:
+    """Say the clocks in numbers."""
+    said = f"sessions end {_clocks(policy, 'default')}"
+    return f"{said}, remembered ones {_clocks(policy, 'remember_me')}" if policy.allow_remember else said
+
+
+def _clocks(policy: Policy, lifetime: str) -> str:
+    span = policy.span(lifetime)
+    idle = [] if span.idle is None else [f"after {words_of(span.idle)} without activity"]
+    last = [] if span.absolute is None else [f"after {words_of(span.absolute)} at last"]
+    return " and ".join([*idle, *last])
 
 
 def _csrf(seen: Evidence) -> Verdict:
@@ -171,13 +217,21 @@ def _csrf(seen: Evidence) -> Verdict:
 def _regeneration(seen: Evidence) -> Verdict:
     if not seen.new_tickets:
         return State.FAILED, "a trial sign-in kept the old ticket alive; please report this", None
-    return State.PASSED, f"a trial sign-in made a new id and secret and killed the old; {rotating(seen.policy)}", None
+    finding = (
+        "coatcheck's login(), tried with this policy, made a new id and secret and killed the old; whether your "
+        f"sign-in calls it cannot be seen from here; {rotating(seen.policy)}"
+    )
+    return State.UNSEEN, finding, None
 
 
 def _limit(policy: Policy) -> Verdict:
-    if policy.max_sessions is None:
-        return State.FAILED, "a user may have any number of sessions", "Policy(max_sessions=5)"
-    return State.PASSED, f"at most {policy.max_sessions} for a user; one more sign-in {AT_LIMIT[policy.at_limit]}", None
+    most, line = policy.max_sessions, "Policy(max_sessions=5)"
+    if most is None:
+        return State.FAILED, "a user may have any number of sessions, because max_sessions is not set", line
+    finding = f"at most {most} for a user; one more sign-in {AT_LIMIT[policy.at_limit]}"
+    if most > MANY:
+        return State.UNSEEN, f"{finding}; whether so many are a limit a person has to say", line
+    return State.PASSED, finding, None
 
 
 def _monitoring(seen: Evidence) -> Verdict:
@@ -209,10 +263,19 @@ def _devices(seen: Evidence) -> Verdict:
 
 def _documentation(seen: Evidence) -> Verdict:
     line = f"coatcheck policy {seen.name} --report --output {seen.page_path}"
-    if seen.page == "missing":
-        return State.FAILED, f"there is no {seen.page_path}", line
-    if seen.page == "outdated":
-        return State.FAILED, f"{seen.page_path} was written for other settings", line
-    if seen.page == "by hand":
-        return State.UNSEEN, f"{seen.page_path} is there; whether it is still right cannot be seen from here", None
-    return State.PASSED, f"{seen.page_path} states the settings that are in force", None
+    state, finding = _PAGES[seen.page]
+    return state, f"{seen.page_path} {finding}", line if state is State.FAILED or seen.page == "edited" else None
+
+
+_PAGES: Final[dict[Page, tuple[State, str]]] = {
+    "missing": (State.FAILED, "is not there"),
+    "another": (State.FAILED, "was written for another application, or under another name"),
+    "outdated": (State.FAILED, "was written for other settings"),
+    "by hand": (State.UNSEEN, "is there; whether it is still right cannot be seen from here"),
+    "edited": (State.UNSEEN, "was changed by hand outside the team's part; whether it is still right cannot be seen"),
+    "bare": (State.UNSEEN, "states the settings in force; its part for reasons and other systems is still empty"),
+    "current": (
+        State.PASSED,
+        "states the settings in force, and the team has added its part, which nobody judged here",
+    ),
+}

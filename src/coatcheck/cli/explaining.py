@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from coatcheck.cli import application, facts
 from coatcheck.cli.opening import Code, Json, leave, reporting
-from coatcheck.cli.output import clean, now, print_json
+from coatcheck.cli.output import NARROW, clean, now, print_json
 from coatcheck.policy import Policy
 from coatcheck.policy_looser import Looser
+from coatcheck.policy_mark import NOTHING_ADDED, added_by_hand
 from coatcheck.policy_report import Facts, report
 from coatcheck.policy_words import Explanation, Setting, explain
 
@@ -40,7 +42,12 @@ def policy(
     as_report: Annotated[bool, typer.Option("--report", help="Write the page that a team files, in Markdown.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="With --report: write to this file.", dir_okay=False),
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="With --report: write to this file; what the team added to it is kept.",
+            dir_okay=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -50,7 +57,8 @@ def policy(
     with reporting():
         found = application.find(app) if app is not None else _alone(profile)
         said = explain(found.policy, profile)
-        page = report(facts_of(found), profile) if as_report else ""
+        page = report(facts_of(found), profile, added=_added_to(output)) if as_report else ""
+    remark_on(found)
     if as_json:
         print_json({"app": app, **said.as_json()})
     elif not as_report:
@@ -67,11 +75,31 @@ def facts_of(found: application.Found) -> Facts:
         name=found.name,
         policy=found.policy,
         store=facts.of_store(found),
+        shared=None if found.manager is None else found.manager.store.traits.shared,
+        others=found.others,
         cookie=facts.of_cookie(found),
         same_site=None if found.settings is None else found.settings.options.same_site,
         dated=datetime.fromtimestamp(now() / 1000, UTC).date().isoformat(),
         versions=facts.versions(),
     )
+
+
+def remark_on(found: application.Found) -> None:
+    """Say what nothing is said of."""
+    for other in found.others:
+        typer.echo(f"not looked at: {other}; name that application, or its sessions, to look at it", err=True)
+
+
+def _added_to(path: Path | None) -> str:
+    """Return what the team has added to the page that is to be written again."""
+    try:
+        page = "" if path is None else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return NOTHING_ADDED
+    try:
+        return added_by_hand(page) or NOTHING_ADDED
+    except ValueError as error:
+        raise leave(f"{path} was not written, because the team's part would be lost: {error}", Code.USAGE) from None
 
 
 def _alone(profile: str | None) -> application.Found:
@@ -95,7 +123,11 @@ def _print(said: Explanation) -> None:
     console = Console(highlight=False)
     console.print(clean(said.sentence))
     console.print()
-    console.print(_settings(said.rows, wide=console.width >= WIDE))
+    if console.width < NARROW:
+        for row in said.rows:
+            console.print(Text.assemble((row.name, "bold"), f"\n  {_value(row)}"))
+    else:
+        console.print(_settings(said.rows, wide=console.width >= WIDE))
     console.print()
     if not said.looser:
         console.print(f"Nothing is looser than the profile {said.profile.name}.")
@@ -104,6 +136,10 @@ def _print(said: Explanation) -> None:
     for one in said.looser:
         console.print()
         _print_looser(console, one)
+
+
+def _value(row: Setting) -> str:
+    return clean(f"{row.value} ({row.source})").plain
 
 
 def _settings(rows: tuple[Setting, ...], *, wide: bool) -> Table:

@@ -11,6 +11,7 @@ from coatcheck.cookies import CookieSpec
 
 if TYPE_CHECKING:
     from coatcheck.cli.application import Found
+    from coatcheck.policy import Policy, Span
     from coatcheck.stores.contract import Traits
     from coatcheck.web.settings import Options
 
@@ -41,16 +42,31 @@ def of_cookie(found: Found) -> tuple[tuple[str, str], ...]:
         return ()
     options = found.settings.options
     secure = spec_of(options).on(secure=True)
-    life = "what is left of the absolute timeout" if found.policy.persistent else "none: it ends with the browser"
     hosts = ", ".join(options.allow_http_hosts)
     return (
         ("name", secure.name),
         ("attributes", secure.attributes.removeprefix("; ")),
-        ("Max-Age", life),
+        ("Max-Age", life_of(found.policy)),
         ("sent to", f"every host below {options.domain}" if options.domain else "the host that set it"),
         ("over plain http", "only on this machine" + (f", and on {hosts}" if hosts else "")),
         ("sessions are used on", "every path" if options.paths is None else ", ".join(options.paths)),
     )
+
+
+def life_of(policy: Policy) -> str:
+    """Say what the cookie's ``Max-Age`` is, after each kind of sign-in that there is."""
+    plain, remembered = _left(policy.span("default")), _left(policy.span("remember_me"))
+    if policy.persistent:
+        parts = [plain, *([f"after login(remember=True) {remembered}"] if remembered != plain else [])]
+        parts = parts if policy.allow_remember else parts[:1]
+        return "; ".join([*parts, "none after login(remember=False)"])
+    return "none: it ends with the browser" + (
+        f"; after login(remember=True) {remembered}" if policy.allow_remember else ""
+    )
+
+
+def _left(span: Span) -> str:
+    return "the idle timeout" if span.absolute is None else "what is left of the absolute timeout"
 
 
 def spec_of(options: Options) -> CookieSpec:

@@ -88,7 +88,7 @@ def moment(text: str | None, now: Millis, option: str) -> Millis | None:
     """Read a moment: a length of time before *now*, or an ISO date or time, in this machine's zone if it names none.
 
     Raises:
-        typer.BadParameter: it is neither.
+        typer.BadParameter: it is neither, or it lies after *now*, before which everything was and after which nothing.
     """
     if text is None:
         return None
@@ -97,13 +97,19 @@ def moment(text: str | None, now: Millis, option: str) -> Millis | None:
     except ValueError:
         pass
     try:
-        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+        at = int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise typer.BadParameter(
             f"{text!r} is no moment; write a length of time such as 7d or 12h, which means ago, or a date or time "
             "such as 2026-11-21 or 2026-11-21T09:30",
             param_hint=option,
         ) from None
+    if at > now:
+        raise typer.BadParameter(
+            f"{text!r} lies in the future, where no session was yet; write a moment that is past, such as 7d",
+            param_hint=option,
+        )
+    return at
 
 
 def reason_of(value: str | None) -> Reason | None:

@@ -1,4 +1,4 @@
-"""What people and programs read: tables that fit 60 columns, moments in time, JSON."""
+"""What people and programs read: tables that fit 40 columns, moments in time, JSON."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _UNITS = (86_400_000, 3_600_000, 60_000, 1000)
 
 WIDE = 120
 """Columns from which a session takes one line instead of two or three."""
+
+NARROW = 56
+"""Columns below which names and values stand below each other."""
 
 
 def print_json(document: object) -> None:
@@ -66,19 +69,28 @@ def moment(at: Millis | None, now: Millis) -> str:
 def print_sessions(infos: Sequence[SessionInfo]) -> None:
     """Print a table of sessions; ids are never cut."""
     console, at = Console(highlight=False), now()
+    if console.width < NARROW:
+        for info in infos:
+            console.print(Text("\n").join([Text(info.id), *_lines(info, at), Text()]))
+        return
     wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("session", no_wrap=True, min_width=ID_LENGTH)
     for heading in ("user", "last seen", "browser", "state") if wide else ("user, last seen, state, browser",):
         table.add_column(heading, overflow="fold")
     for info in infos:
-        user, browser, state = _user(info), _browser(info), _state(info)
-        seen, ago = local(info.last_seen_at), relative(info.last_seen_at, at)
         if wide:
-            table.add_row(info.id, user, f"{seen}, {ago}", browser, state)
+            seen = f"{local(info.last_seen_at)}, {relative(info.last_seen_at, at)}"
+            table.add_row(info.id, _user(info), seen, _browser(info), _state(info))
         else:
-            table.add_row(info.id, Text("\n").join([user, Text(seen), Text(f"{ago}, {state}"), browser, Text()]))
+            table.add_row(info.id, Text("\n").join([*_lines(info, at), Text()]))
     console.print(table)
+
+
+def _lines(info: SessionInfo, at: Millis) -> list[Text]:
+    """Say whose a session is, when it was seen, whether it is live, and in which browser it is."""
+    state = f"{relative(info.last_seen_at, at)}, {_state(info)}"
+    return [_user(info), Text(local(info.last_seen_at)), Text(state), _browser(info)]
 
 
 def print_session(info: SessionInfo) -> None:
@@ -100,9 +112,13 @@ def print_session(info: SessionInfo) -> None:
         ("last address", clean((device and device.last_address) or "unknown")),
         ("data", f"{info.data_bytes} bytes"),
     ]
+    console = Console(highlight=False)
     for name, value in rows:
         table.add_row(name, value)
-    Console(highlight=False).print(table)
+        if console.width < NARROW:
+            console.print(Text.assemble((name, "bold"), "\n  ", value))
+    if console.width >= NARROW:
+        console.print(table)
 
 
 def _deadlines(info: SessionInfo, at: Millis) -> list[tuple[str, str]]:

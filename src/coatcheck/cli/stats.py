@@ -16,7 +16,7 @@ from rich.text import Text
 
 from coatcheck.blocking import Sessions
 from coatcheck.cli.opening import Code, Json, StoreUrl, Tenant, leave, opened
-from coatcheck.cli.output import clean, local, now, print_json
+from coatcheck.cli.output import NARROW, clean, local, now, print_json
 from coatcheck.cli.sparkline import sparkline
 from coatcheck.cli.waiting import Wait
 from coatcheck.counting import LENGTH, Counts, Every, Latency, bucket
@@ -160,25 +160,41 @@ def _seen(console: Console, look: Callable[[], Picture]) -> RenderableType:
 
 
 def draw(picture: Picture, console: Console) -> RenderableType:
-    """Lay a picture out for a terminal."""
+    """Lay a picture out for a terminal; one that is narrow shows the counts alone."""
     width, plain = max(10, min(60, console.width - _HEAD - 1)), console.options.ascii_only
-    minutes = max(1.0, (picture.at - picture.counts[0].at) / 60_000) if picture.counts else 1.0
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(f"last {picture.span.value}", no_wrap=True)
-    table.add_column("count", justify="right", no_wrap=True)
-    table.add_column("a minute", justify="right", no_wrap=True)
-    table.add_column("oldest first", no_wrap=True)
+    table = _headed(picture.span, rates_and_bars=console.width >= NARROW)
     bars = sparkline([one.live for one in picture.counts], width, plain=plain, largest=True)
-    table.add_row("live", _number(picture.live), "", bars)
+    _add(table, "live", _number(picture.live), "", bars)
+    minutes = _minutes(picture)
     for name, title in _ROWS:
         values: list[float | None] = [getattr(one, name) for one in picture.counts]
         total = sum(value or 0 for value in values)
         style = "bold red" if total and name in _ALARMING else ""
         bars = sparkline(values, width, plain=plain)
-        table.add_row(title, _number(total), _number(total / minutes), bars, style=style)
+        _add(table, title, _number(total), _number(total / minutes), bars, style=style)
     for name in ("reads", "writes"):
         _add_latency(table, name, [getattr(one, name) for one in picture.counts], width, plain=plain)
     return Group(table, Text(f"\n{_when(picture)}"))
+
+
+def _minutes(picture: Picture) -> float:
+    """Return how many minutes the counts stand for, at least one."""
+    return max(1.0, (picture.at - picture.counts[0].at) / 60_000) if picture.counts else 1.0
+
+
+def _headed(span: Span, *, rates_and_bars: bool) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(f"last {span.value}", no_wrap=True)
+    table.add_column("count", justify="right", no_wrap=True)
+    if rates_and_bars:
+        table.add_column("a minute", justify="right", no_wrap=True)
+        table.add_column("oldest first", no_wrap=True)
+    return table
+
+
+def _add(table: Table, *cells: str, style: str = "") -> None:
+    """Add a row's cells, as many as there are columns."""
+    table.add_row(*cells[: len(table.columns)], style=style)
 
 
 def _add_latency(table: Table, name: str, latencies: list[Latency], width: int, *, plain: bool) -> None:
@@ -187,7 +203,7 @@ def _add_latency(table: Table, name: str, latencies: list[Latency], width: int, 
     for title, values in (("p50", [one.p50 for one in latencies]), ("p99", [one.p99 for one in latencies])):
         latest = getattr(known[-1], title) if known else None
         bars = sparkline(values, width, plain=plain, largest=True)
-        table.add_row(f"store {name} {title}", "-" if latest is None else f"{latest:.3g} ms", "", bars)
+        _add(table, f"store {name} {title}", "-" if latest is None else f"{latest:.3g} ms", "", bars)
 
 
 def _when(picture: Picture) -> str:

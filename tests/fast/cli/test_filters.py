@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import typer
 
 from coatcheck import Sessions, Unconfirmed
-from coatcheck.cli import filtering, orders, progress
+from coatcheck.cli import orders, progress
 from coatcheck.model import replace
 from coatcheck.state import Visit
 from coatcheck.stores.contract import Capability
@@ -152,6 +151,26 @@ def test_few_matches_among_many_are_found_in_few_pages(desk: Desk, monkeypatch: 
     assert max(asked) > 3
 
 
+def test_a_page_with_more_to_come_is_half_full_at_least(desk: Desk) -> None:
+    """Reading goes on after the first match: every page but the last holds half of what was asked for."""
+    plain = Crowd(desk)
+    rare: list[str] = []
+    for number in range(40):
+        rare += [plain.add(desk.sessions, "zoe", roles=["rare"])] if number % 8 == 0 else []
+        plain.add(desk.sessions, f"u{number}")
+    pages: list[list[str]] = []
+    cursor: list[str] = []
+    while True:
+        page = desk.json("sessions", "list", "--role", "rare", "--limit", "4", *cursor)
+        pages.append([info["id"] for info in page["sessions"]])
+        if page["next"] is None:
+            break
+        cursor = ["--after", page["next"]]
+
+    assert sorted(one for page in pages for one in page) == sorted(rare)
+    assert all(len(page) >= 2 for page in pages[:-1])
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -171,20 +190,6 @@ def test_what_cannot_be_read_is_wrong_usage(crowd: Crowd, options: tuple[str, ..
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.search(r"such as|choose one|nothing lies between|leave out", words(result.stderr))
-
-
-def test_moments_are_read_in_both_forms() -> None:
-    """A length of time means ago; an ISO time may name its zone, and else is this machine's."""
-    now = 1_800_000_000_000
-
-    assert filtering.moment(None, now, "--x") is None
-    assert filtering.moment("1h30m", now, "--x") == now - 5_400_000
-    assert filtering.moment("2026-11-21T09:30:00+02:00", now, "--x") == 1_795_246_200_000
-    assert filtering.moment("2026-11-21T07:30:00Z", now, "--x") == 1_795_246_200_000
-    local = int(datetime.fromisoformat("2026-11-21").astimezone().timestamp() * 1000)
-    assert filtering.moment("2026-11-21", now, "--x") == local
-    with pytest.raises(typer.BadParameter, match="is no moment"):
-        filtering.moment("0001-01-01", now, "--x")
 
 
 # --- revoke

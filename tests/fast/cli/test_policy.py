@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from coatcheck import Policy, __version__
+from coatcheck import Policy, Sessions, __version__
+from coatcheck.policy_mark import NOTHING_ADDED
 from coatcheck.policy_words import sentence
 from coatcheck.profiles import PRESETS, PROFILES
+from coatcheck.testing import FrozenClock
 from tests.fast.cli.applications import GOOD, write
 from tests.fast.cli.conftest import run, words
 
@@ -103,7 +106,7 @@ def test_what_an_application_prints_stays_out_of_the_result() -> None:
     assert "starting up" in result.stderr
 
 
-@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
 def test_people_read_the_sentence_the_settings_and_what_is_looser(columns: int) -> None:
     """The sentence, every setting with where it comes from, and each looser one with why and the line: in any width."""
     module = write("policy = Policy.sensitive().adjusted(idle_timeout='2h', absolute_timeout=None, max_sessions=5)")
@@ -113,9 +116,10 @@ def test_people_read_the_sentence_the_settings_and_what_is_looser(columns: int) 
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= columns
     told = words(shown)
     assert "stays signed in for 2 hours after the last visit" in told
-    assert "idle_timeout 2 hours changed" in told
-    assert "persistent no profile" in told
-    assert "rotate_every 1 day default" in told
+    narrow = columns < 56
+    assert ("idle_timeout 2 hours (changed)" if narrow else "idle_timeout 2 hours changed") in told
+    assert ("persistent no (profile)" if narrow else "persistent no profile") in told
+    assert ("remember_absolute_timeout 30 days (default)" if narrow else "rotate_every 1 day default") in told
     assert "Looser than the profile sensitive:" in told
     assert "absolute_timeout: off instead of 12 hours" in told
     assert 'write: Policy(idle_timeout="30m")' in told
@@ -139,7 +143,7 @@ def test_an_application_can_be_held_against_another_profile() -> None:
     told = json.loads(run("policy", f"{write(GOOD)}:app", "--profile", "nist_aal3", "--json").stdout)
 
     assert told["profile"] == "nist_aal3"
-    assert [one["name"] for one in told["looser"]] == ["idle_timeout"]
+    assert [one["name"] for one in told["looser"]] == ["idle_timeout", "aal"]
     assert told["looser"][0]["line"] == 'idle_timeout="15m"'
 
 
@@ -164,7 +168,62 @@ def test_the_page_is_written_from_the_application(tmp_path: Path) -> None:
     written = run("policy", f"{module}:app", "--report", "--output", "page.md")
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "page.md").read_text() == printed.stdout
+    (tmp_path / "page.md").write_text(printed.stdout.replace(NOTHING_ADDED, "Our reasons."))
+    assert run("policy", f"{module}:sessions", "--report", "--output", "page.md").exit_code == 0
+    assert "\nOur reasons.\n" in (tmp_path / "page.md").read_text()
+    assert NOTHING_ADDED not in (tmp_path / "page.md").read_text()
     assert run("policy", f"{module}:app", "--report", "--output", "no/such/folder.md").exit_code == 2
+
+
+def test_what_the_team_wrote_is_never_lost(tmp_path: Path) -> None:
+    """A page whose marks of the team's part are damaged is not written over: exit code 2, with what to mend."""
+    page, module = tmp_path / "page.md", write(GOOD)
+    page.write_text("<!-- the team's part begins -->\nOur reasons.\n")
+
+    refused = run("policy", f"{module}:app", "--report", "--output", "page.md")
+
+    assert (refused.exit_code, "must each be there once" in words(refused.stderr)) == (2, True)
+    assert page.read_text() == "<!-- the team's part begins -->\nOur reasons.\n"
+
+
+_LEFT = "what is left of the absolute timeout"
+LIVES = [
+    ({}, f"{_LEFT}; none after login(remember=False)"),
+    ({"persistent": False, "allow_remember": False}, "none: it ends with the browser"),
+    (
+        {"persistent": False},
+        "none: it ends with the browser; after login(remember=True) what is left of the absolute timeout",
+    ),
+    (
+        {"absolute_timeout": None},
+        f"the idle timeout; after login(remember=True) {_LEFT}; none after login(remember=False)",
+    ),
+    ({"absolute_timeout": None, "allow_remember": False}, "the idle timeout; none after login(remember=False)"),
+]
+
+
+@pytest.mark.parametrize(("changes", "told"), LIVES, ids=str)
+def test_the_page_states_the_cookie_s_max_age(changes: dict[str, Any], told: str) -> None:
+    """S-100: Max-Age follows the absolute clock, or the idle one where it is off, for each kind of sign-in."""
+    module = write(GOOD.replace("Policy.sensitive().adjusted(max_sessions=5)", f"Policy(**{changes!r})"))
+
+    assert f"| Max-Age | {told} |" in run("policy", f"{module}:app", "--report").stdout
+
+
+@pytest.mark.parametrize("changes", [changes for changes, _ in LIVES], ids=str)
+def test_the_max_age_that_is_stated_is_sent(changes: dict[str, Any]) -> None:
+    """What the page says of Max-Age is what sign-ins get, each kind of them."""
+    policy = Policy(**changes)
+    clock = FrozenClock()
+    with Sessions("memory://", policy=policy, clock=clock) as sessions:
+        for remember in (None, False, *([True] if policy.allow_remember else [])):
+            session = sessions.load(None)
+            session.login("ann", remember=remember)
+            deadline = sessions.save(session).deadline
+            span = policy.span("remember_me" if remember else "default")
+            kept = policy.persistent if remember is None else remember
+            wanted = (span.idle if span.absolute is None else span.absolute) if kept else None
+            assert (None if deadline is None else deadline - round(clock() * 1000)) == wanted
 
 
 def test_the_page_never_holds_a_store_s_address() -> None:

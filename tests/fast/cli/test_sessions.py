@@ -104,9 +104,9 @@ def test_list_refuses_what_makes_no_sense(desk: Desk, words: tuple[str, ...]) ->
     assert desk.run("sessions", "list", *words).exit_code == 2
 
 
-@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
 def test_tables_fit_the_terminal(desk: Desk, columns: int) -> None:
-    """No line passes the terminal's width, from 60 columns on, and ids are whole so that they can be copied."""
+    """No line passes the terminal's width, from 40 columns on, and ids are whole so that they can be copied."""
     made = {desk.add("somebody.with.a.long.name@department.example.com").id for _ in range(2)}
 
     shown = desk.run("sessions", "list", columns=columns).stdout
@@ -114,6 +114,7 @@ def test_tables_fit_the_terminal(desk: Desk, columns: int) -> None:
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= columns
     assert made <= set(re.findall(r"0[\w-]{25}", shown))
     assert "Firefox 153 on Linux" in shown
+    assert re.search(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\b", shown)
 
 
 def test_a_name_cannot_steer_the_terminal(desk: Desk) -> None:
@@ -139,6 +140,10 @@ def test_show_tells_one_session(desk: Desk) -> None:
     assert re.search(r"began +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \(now|ago\)", shown.stdout)
     assert "203.0.113.9" in shown.stdout
     assert max(len(line.rstrip()) for line in shown.stdout.splitlines()) <= 60
+    narrow = desk.run("sessions", "show", info.id, columns=40).stdout
+    assert max(len(line.rstrip()) for line in narrow.splitlines()) <= 40
+    assert words(narrow).split("began")[0] == words(shown.stdout).split("began")[0]
+    assert re.search(r"began\n  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d\b", narrow)
     assert desk.json("sessions", "show", info.id) == json.loads(json.dumps(info.as_json()))
 
 

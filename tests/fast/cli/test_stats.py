@@ -51,7 +51,7 @@ def row(text: str, title: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("columns", [56, 60, 80, 200])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_picture_fits_and_says_everything(columns: int, encoding: str) -> None:
     """S-85: counts, their rate a minute, live sessions and the store's latest times, in any width and character set."""
@@ -67,6 +67,29 @@ def test_a_picture_fits_and_says_everything(columns: int, encoding: str) -> None
     assert re.match(r"store writes p99 +- *$", row(text, "store writes p99"))
     named = {"live", "reads", "writes", "at", "millis"}
     assert {name for name, _ in stats._ROWS} == set(Counts.__struct_fields__) - named
+
+
+def test_a_narrow_picture_shows_the_counts_whole() -> None:
+    """S-85: below 56 columns rates and bars are left out, and no number is cut."""
+    large = replace(PICTURE, live=123_456_789, counts=[replace(one, created=one.created * 1_000_000) for one in COUNTS])
+
+    text = shown(large, 40)
+
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 40
+    assert re.fullmatch(r"live +123,456,789 *", row(text, "live"))
+    assert re.fullmatch(rf"created +{sum(range(60)) * 1_000_000:,} *", row(text, "created"))
+    assert re.fullmatch(r"store reads p99 +53 ms *", row(text, "store reads p99"))
+    assert re.fullmatch(r"last hour +count *", row(text, "last hour"))
+    assert "a minute" not in text
+
+
+@pytest.mark.parametrize(("minutes", "rate"), [(4, "2.5"), (100, "0.1"), (0.5, "10"), (1, "10")])
+def test_a_rate_is_for_each_minute_since_the_first_count(minutes: float, rate: str) -> None:
+    """S-85: the rate divides by the minutes that the counts stand for, and by one where they stand for less."""
+    counts = [Counts(at=7 * MINUTE, millis=MINUTE, created=10)]
+    picture = Picture(at=7 * MINUTE + int(minutes * MINUTE), span=Span.HOUR, live=1, counts=counts)
+
+    assert row(shown(picture), "created").split()[1:3] == ["10", rate]
 
 
 def test_bars_stand_for_their_values() -> None:
