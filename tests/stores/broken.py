@@ -18,7 +18,7 @@ from coatcheck.stores.memory import MemoryStore
 from coatcheck.verbs import Buried, Change, Created, Limit, NotCreated, Page, Refusal, Seen
 
 
-class Suspending(MemoryStore):
+class _Suspending(MemoryStore):
     """A memory store whose verbs may suspend, as those of a networked store do."""
 
     @property
@@ -88,7 +88,7 @@ class Resurrects(MemoryStore):
 # 3. Loses an update.
 
 
-class LosesUpdates(Suspending):
+class LosesUpdates(_Suspending):
     """`commit` writes back the whole data that it read earlier, with its own keys in it."""
 
     async def commit(self, id: str, *, change: Change, **terms: Any) -> int | Refusal:
@@ -104,7 +104,7 @@ class LosesUpdates(Suspending):
 # 4. Races the limit.
 
 
-class RacesTheLimit(Suspending):
+class RacesTheLimit(_Suspending):
     """`create` looks whether there is room, and inserts a moment later."""
 
     async def create(self, record: Record, *, now: Millis, limit: Any = None, **terms: Any) -> Created | NotCreated:
@@ -133,7 +133,7 @@ class LeavesWhatIsOver(MemoryStore):
 # 5. Takes the limit's lock too late.
 
 
-class LocksTheLimitTooLate(Suspending):
+class LocksTheLimitTooLate(_Suspending):
     """`create` deletes and inserts in one locked step, but over the sessions that it read before the lock."""
 
     async def create(self, record: Record, *, now: Millis, limit: Any = None, **terms: Any) -> Created | NotCreated:

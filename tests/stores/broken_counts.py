@@ -10,7 +10,7 @@ from coatcheck.counting import Every
 from coatcheck.model import Millis
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.verbs import Tally
-from tests.stores.broken import Suspending
+from tests.stores import broken
 
 
 class OverwritesCounts(MemoryStore):
@@ -23,7 +23,7 @@ class OverwritesCounts(MemoryStore):
             self._counts._buckets[every].get(at, {}).update(counts)
 
 
-class RacesTheCounts(Suspending):
+class RacesTheCounts(broken._Suspending):
     """`add_counts` reads the sums, adds, and writes them back later."""
 
     async def add_counts(self, tallies: Sequence[Tally], *, now: Millis) -> None:
