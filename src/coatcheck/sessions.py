@@ -259,8 +259,8 @@ class AsyncSessions(Corrected):
         """End every session that matches, one by one, the newest first. Returns how many.
 
         Sessions that begin, or come to match, meanwhile stay, and so do those that cannot be read; no sign-in under way
-        is refused: that is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at and how many
-        of them ended.
+        is refused: that is for `revoke_user` and `revoke_all`. *on_progress* is told how many were looked at
+        and how many of them ended.
 
         Raises:
             ConfigurationError: the store cannot browse.
