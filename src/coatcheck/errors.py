@@ -195,9 +195,14 @@ REASONS: dict[str, str] = {
     "idle": "Your session ended because it was not used for a while.",
     "locked": "Your session is locked because it was not used for a while.",
     "signed_out": "You signed out.",
-    "revoked": "This session was ended on another device or by an administrator.",
+    "revoked": (
+        "This session was ended on another device, by an administrator, or because its cookie was used in two places."
+    ),
     "evicted": "This session ended because you signed in on another device and reached your limit.",
-    "superseded": "This session was replaced by a newer sign-in.",
+    "superseded": (
+        "The cookie of this sign-in was replaced by a newer one. If you did not sign in again here, somebody may have "
+        "used a copy of it: sign in and change your password."
+    ),
 }
 """What a person is told, by reason. ``absolute`` is told as ``expired``."""
 

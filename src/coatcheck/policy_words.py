@@ -26,6 +26,11 @@ AT_LIMIT: Final = {
 }
 """What one more sign-in does at the limit."""
 
+_SURVIVES: Final = (
+    "the cookie survives the browser, unless the application signs the visitor in with remember=False, which makes it "
+    "end with the browser"
+)
+
 
 class Setting(Struct, frozen=True, kw_only=True):
     """One option of the policy.
@@ -100,7 +105,7 @@ def sentence(policy: Policy) -> str:
     """Say in one sentence what a visitor gets."""
     parts = [
         f"A visitor who signs in {staying(policy, 'default')}",
-        "the cookie survives the browser" if policy.persistent else "the cookie ends with the browser",
+        _SURVIVES if policy.persistent else "the cookie ends with the browser",
         _remembering(policy),
         rotating(policy),
         limiting(policy),

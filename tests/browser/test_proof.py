@@ -29,6 +29,10 @@ OUTCOMES = {
 }
 
 
+SCROLLING = """() => [...document.querySelectorAll("details pre")]
+  .filter((code) => code.scrollWidth > code.clientWidth).map((code) => code.ariaLabel)"""
+
+
 def place(page: Page, key: str) -> Locator:
     """Return an experiment's part of the page."""
     question = next(each.question for each in EXPERIMENTS if each.key == key)
@@ -87,12 +91,14 @@ def test_the_line_is_copied(device: OpenDevice) -> None:
 
 
 def test_without_javascript_the_result_is_on_the_next_page(device: OpenDevice) -> None:
-    """The form leads to the page with the result in it, at the place of the experiment, with every step open."""
+    """The form leads to the page with the result in it, at the place of the experiment; its steps unfold."""
     page = device(java_script_enabled=False)
     page.goto("/proof")
 
     assert run(page, "crowd") == OUTCOMES["crowd"]
     assert page.url.endswith("/proof#crowd")
+    assert not page.get_by_text("100 times POST /sign-in").first.is_visible()
+    page.get_by_text("Step by step").click()
     assert page.get_by_text("100 times POST /sign-in").first.is_visible()
     assert page.get_by_role("button", name="Copy").count() == 0
 
@@ -124,4 +130,6 @@ def test_it_fits_and_can_be_read(device: OpenDevice, width: int, scheme: str) ->
         fold.evaluate("fold => { fold.open = true }")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width >= 1280:
+        assert page.evaluate(SCROLLING) == []
     assert page.evaluate(CONTRAST) == []

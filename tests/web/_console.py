@@ -26,13 +26,13 @@ class Desk:
 
     client: TestClient
 
-    def __init__(self, store: str = "memory://", at: str = "/operator") -> None:
-        """Build it. ``operator`` is what the guard answers."""
+    def __init__(self, store: str = "memory://", at: str = "/operator", **options: Any) -> None:
+        """Build it, with more options of the console. ``operator`` is what the guard answers."""
         self.clock = FrozenClock()
         self.sessions = AsyncSessions(store, policy=Policy(), clock=self.clock)
         self.operator: Any = "Joan"
         self.asked: list[str] = []
-        console = Console(self.sessions, guard=self._guard)
+        console = Console(self.sessions, guard=self._guard, **options)
         self.app = Starlette(routes=[Mount(at, console)]) if at else console
         self.at = at
 

@@ -95,7 +95,7 @@ class Demo:
         self.clock = clock or Clock()
         self.hasher = CountingHasher()
         self.sessions = AsyncSessions(store, policy=POLICY, clock=self.clock)
-        self.app = create_app(self.sessions, clock=self.clock, accounts=Accounts(hasher=self.hasher))
+        self.app = create_app(self.sessions, clock=self.clock, accounts=Accounts(hasher=self.hasher), timer=self.clock)
 
     @contextmanager
     def serving(self) -> Iterator[TestClient]:

@@ -37,19 +37,21 @@ class _Server(uvicorn.Server):
 
 
 class Served:
-    """The demo's address and its clock."""
+    """The demo's address, its clock, and the timer that its limits go by."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        """Keep both."""
+    def __init__(self, url: str, clock: Clock, timer: Clock) -> None:
+        """Keep them."""
         self.url = url
         self.clock = clock
+        self.timer = timer
 
     def visitor(self) -> httpx.Client:
         """Open a browser: forms come from the site's own page, redirects are followed."""
         return httpx.Client(base_url=self.url, headers={"origin": self.url}, follow_redirects=True, timeout=30)
 
     def run(self, experiment: str) -> Result:
-        """Run an experiment as a new visitor."""
+        """Run an experiment as a new visitor who is in no hurry."""
+        self.timer.advance(minutes=1)
         with self.visitor() as visitor:
             answer = visitor.post("/proof", data={"experiment": experiment})
         assert answer.status_code == 200, answer.text
@@ -89,17 +91,17 @@ def line_of(page: str) -> str | None:
 @contextmanager
 def served() -> Iterator[Served]:
     """Serve the demo on memory at a free port."""
-    clock = Clock()
+    clock, timer = Clock(), Clock(0.0)
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     sessions = AsyncSessions("memory://", policy=POLICY, clock=clock)
-    app = create_app(sessions, clock=clock, accounts=Accounts(hasher=hasher))
+    app = create_app(sessions, clock=clock, accounts=Accounts(hasher=hasher), timer=timer)
     sockets = listen("localhost", 0, print)
     server = _Server(uvicorn.Config(app, log_level="warning", proxy_headers=False, lifespan="on"))
     thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)
     thread.start()
     try:
         assert server.ready.wait(10)
-        yield Served(f"http://localhost:{sockets[0].getsockname()[1]}", clock)
+        yield Served(f"http://localhost:{sockets[0].getsockname()[1]}", clock, timer)
     finally:
         server.should_exit = True
         thread.join(10)

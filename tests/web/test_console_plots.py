@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -20,7 +21,7 @@ from coatcheck.web.console.scales import (
     value_axis,
     whole_number,
 )
-from coatcheck.web.console.spans import SPANS, put_together
+from coatcheck.web.console.spans import SPANS, WEEK, bucket_begin, put_together
 
 NOW = 1_800_000_000_000
 MINUTE = LENGTH["minute"]
@@ -122,6 +123,16 @@ def test_one_point_alone_is_a_dot() -> None:
     assert 'class="line look-1"' not in svg
 
 
+def test_a_line_joins_samples_that_lie_near() -> None:
+    """Live sessions are counted every few minutes: the samples are one line, until too long nobody counted."""
+    samples = (1.0, *[None] * 4, 2.0, *[None] * 4, 3.0, *[None] * 30, 4.0, None, 5.0)
+    svg = draw(plot([samples], "lines", reach=SPANS["hour"].reach))
+
+    assert svg.count('class="line look-1"') == 2
+    assert "<circle" not in svg
+    assert [span.reach * span.bucket // MINUTE for span in SPANS.values()] == [15, 120, 2 * 1440, 28 * 1440]
+
+
 def test_what_is_not_known_leaves_a_gap() -> None:
     """A line is broken where nothing is known, and never drawn across."""
     assert draw(plot([(1.0, 2.0, None, 3.0, 4.0)], "lines")).count('class="line look-1"') == 2
@@ -161,7 +172,7 @@ def test_every_series_can_be_told_without_colour() -> None:
 
 @given(st.floats(0, 1e15))
 def test_value_axes_are_round_and_reach(highest: float) -> None:
-    """The top is at or above the highest value, in few steps of 1, 2 or 5 times a power of ten."""
+    """The top is at or above the highest value, in few whole steps of 1, 2 or 5 times a power of ten."""
     axis = value_axis(highest)
     step = axis.ticks[1]
 
@@ -169,6 +180,7 @@ def test_value_axes_are_round_and_reach(highest: float) -> None:
     assert axis.ticks[-1] >= highest * (1 - 1e-6)
     assert 2 <= len(axis.ticks) <= 6
     assert f"{step:.6e}"[0] in "125"
+    assert all(tick == int(tick) for tick in axis.ticks)
 
 
 @given(st.floats(0.001, 1000), st.floats(0.001, 100_000))
@@ -251,13 +263,45 @@ def test_every_span_is_whole(name: str) -> None:
     assert span.begin(NOW) % LENGTH[span.every] == 0
 
 
-def test_rates_are_per_minute_and_totals_are_not() -> None:
-    """Ten minutes with 30 sessions made are 3 per minute in the plot and 30 in the number beside it."""
-    shown = figures([minute(number, created=3) for number in range(10)], SPANS["day"], live=7)
+@pytest.mark.parametrize(
+    ("name", "per"), [("hour", "minute"), ("day", "10 minutes"), ("month", "day"), ("year", "week")]
+)
+def test_plot_total_and_table_count_the_same(name: str, per: str) -> None:
+    """What is counted is counted per bar: the bars and the table's rows add up to the number beside the title."""
+    span = SPANS[name]
+    begin, length = span.begin(NOW), LENGTH[span.every]
+    counts = [Counts(at=at, millis=length, created=3) for at in range(begin, NOW + 1, length)]
+    shown = figures(counts, span, live=7)
     created = next(figure for figure in shown if figure.plot.id == "created")
 
-    assert created.plot.series[0].values == (3.0,)
-    assert created.number == "30"
+    assert created.plot.unit == f"per {per}"
+    assert sum(value or 0 for value in created.plot.series[0].values) == 3 * len(counts)
+    assert created.number == f"{3 * len(counts):,}"
+    assert sum(int(values[1]) for _, values in table(shown)) == 3 * len(counts)
+    assert len(created.plot.series[0].values) == span.buckets
+
+
+def test_weeks_begin_on_monday() -> None:
+    """A bar of the year is a week as calendars have it."""
+    begin = datetime.fromtimestamp(SPANS["year"].begin(NOW) / 1000, UTC)
+
+    assert (begin.weekday(), begin.hour) == (0, 0)
+    assert bucket_begin(NOW, WEEK) <= NOW < bucket_begin(NOW, WEEK) + WEEK
+
+
+def test_the_store_is_summed_up_by_how_it_is_now() -> None:
+    """The number is the p99 of the newest minute with one, of hour and day alike: one slow minute is no headline."""
+    slow, fast = Latency(count=1, p50=9.0, p99=241.0), Latency(count=8, p50=1.0, p99=2.0)
+    counts = [minute(1, reads=slow), minute(7, reads=fast, writes=Latency(count=1, p50=1.0, p99=3.0)), minute(8)]
+    told = [
+        (figure.number, figure.caption)
+        for name in ("hour", "day")
+        for figure in figures(counts, SPANS[name], live=None)
+        if figure.plot.id == "store"
+    ]
+
+    assert told == [("3 ms", "p99 in the latest minute with requests")] * 2
+    assert figures([minute(1)], SPANS["day"], live=None)[-1].caption == "not asked in the last day"
 
 
 def test_live_sessions_end_with_the_count_of_now() -> None:
@@ -280,7 +324,7 @@ def test_the_table_has_every_number_latest_first() -> None:
 
 
 def test_checks_add_up_what_should_not_happen() -> None:
-    """Each line of "is it well?" is the sum over the span."""
+    """Each line of the page's health is the sum over the span."""
     told = checks([minute(1, theft_suspected=1), minute(2, theft_suspected=2, unavailable=5)])
 
     assert [(check.label, check.count) for check in told][:2] == [("Store unavailable", 5), ("Theft suspected", 3)]

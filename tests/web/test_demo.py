@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
+from starlette.testclient import TestClient
 
+from coatcheck import AsyncSessions
+from coatcheck.demo.accounts import EXAMPLES
+from coatcheck.demo.app import POLICY, create_app
 from coatcheck.demo.limiter import Limiter
 from coatcheck.demo.signing import WRONG
-from tests.web._demo import ADA, GRACE, Browser, Clock, Demo, browser
+from tests.web._demo import ADA, BASE, GRACE, Browser, Clock, Demo, browser
 
 
 @pytest.fixture
@@ -64,6 +69,27 @@ def test_a_failed_sign_in_makes_no_session(demo: Demo, here: Browser) -> None:
     here.post("/sign-in", {"username": "ada", "password": "guess"})
 
     assert demo.client.portal.call(demo.sessions.count) == 0
+
+
+def test_accounts_are_listed_on_this_machine_alone(demo: Demo, here: Browser) -> None:
+    """The examples' passphrases are on the sign-in page of a demo that listens on loopback, and nowhere else."""
+    listing = create_app(AsyncSessions("memory://", policy=POLICY), clock=demo.clock, show_accounts=True)
+    with TestClient(listing, base_url=BASE) as client:
+        shown = browser(client)
+        page = shown.get("/sign-in").text
+        others = [shown.get(path).text for path in ("/", "/proof", "/nowhere")]
+
+    passphrases = [example.passphrase for example in EXAMPLES]
+    assert all(f"<code>{word}</code>" in page for word in passphrases)
+    plain = here.get("/sign-in").text
+    assert [word for word in passphrases for text in (plain, *others) if word in text] == []
+
+
+def test_the_header_stays_on_the_sign_in_page(here: Browser) -> None:
+    """Home and the proof can be reached from the form."""
+    nav = here.get("/sign-in").text.partition("<nav")[2].partition("</nav>")[0]
+
+    assert re.findall(r'href="([^"]+)"', nav) == ["/", "/proof", "/sign-in"]
 
 
 def test_guesses_at_one_account_are_limited(demo: Demo, here: Browser) -> None:
@@ -149,6 +175,42 @@ def test_a_sign_in_checked_before_everything_ended_is_refused(demo: Demo, here: 
     assert not here.token
 
 
+# --- a copied cookie
+
+
+def test_a_copied_cookie_ends_the_session_for_both_and_both_are_told(demo: Demo, here: Browser) -> None:
+    """A copy takes the new cookie; when its owner comes back both are out, told what may have happened (promise 5)."""
+    thief = browser(demo.client)
+    here.sign_in()
+    thief.token = here.token
+    demo.clock.advance(days=1)
+    for _ in range(2):
+        assert thief.get("/devices").status_code == 200
+    demo.clock.advance(minutes=10)
+
+    sent = here.get("/")
+    assert sent.headers["location"] == "/sign-in?next=/&reason=superseded"
+    told = here.get(sent.headers["location"]).text
+    assert "somebody may have used a copy of it: sign in and change your password" in told
+    assert "newer sign-in" not in told
+    out = thief.get("/devices")
+    assert out.headers["location"] == "/sign-in?next=/devices&reason=revoked"
+    assert "because its cookie was used in two places" in thief.get(out.headers["location"]).text
+    here.sign_in()
+    assert "because its cookie was used in two places" in here.get("/devices").text
+
+
+def test_a_replaced_cookie_that_was_never_stolen_is_told_nothing_false(demo: Demo, here: Browser) -> None:
+    """Who holds the cookie from before a sign-in here reads that it was replaced, and no more for certain (S-39)."""
+    late = browser(demo.client)
+    here.sign_in()
+    late.token = here.token
+    here.sign_in()
+    sent = late.get("/")
+
+    assert "The cookie of this sign-in was replaced by a newer one." in late.get(sent.headers["location"]).text
+
+
 # --- where one is sent
 
 
@@ -212,6 +274,21 @@ def test_the_page_shows_the_idle_clock_as_this_request_left_it(demo: Demo, here:
     demo.clock.advance(days=6)
 
     assert f'data-left="{7 * 86_400_000}"' in here.get("/").text
+
+
+def test_the_idle_clock_never_outlasts_the_absolute_one(demo: Demo, here: Browser) -> None:
+    """A remembered sign-in used on day six: both clocks show the 24 days that the session has left (promise 8)."""
+    here.sign_in(remember="yes")
+    demo.clock.advance(days=6)
+    page = here.get("/").text
+
+    assert re.findall(r'data-left="(\d+)"', page) == [str(24 * 86_400_000)] * 2
+    assert "It never outlasts the absolute clock." in page
+
+
+def test_activity_is_noted_as_often_as_the_page_says() -> None:
+    """The words "once a minute" beside the idle clock are the policy's."""
+    assert {POLICY.span(lifetime).touch_every for lifetime in ("default", "remember_me")} == {60_000}
 
 
 # --- signing out

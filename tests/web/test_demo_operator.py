@@ -109,6 +109,30 @@ def test_the_clock_says_how_far_it_is() -> None:
     assert clock() == wall() + 87_000
 
 
+def test_the_clock_says_what_a_click_does() -> None:
+    """It moves for everybody and never back, each button says what will be seen, and an operator is led back (S-33)."""
+    with moving() as (here, _, _):
+        here.sign_in(JOAN)
+        before = here.get("/").text
+        here.post("/clock", {"by": "1d"})
+        after = here.get("/").text
+
+    assert "It moves for everybody at this demo, and never back." in before
+    assert 'title="The idle clock runs out: every session that is not remembered ends."' in before
+    assert ("on the operator's page" in before, "on the operator's page" in after) == (False, True)
+
+
+def test_a_day_brings_a_new_cookie() -> None:
+    """What the button of a day promises: the next request replaces the cookie (promise 5)."""
+    with moving() as (here, _, _):
+        here.sign_in()
+        first = here.token
+        here.post("/clock", {"by": "1d"})
+        here.get("/")
+
+        assert here.token not in ("", first)
+
+
 @pytest.mark.parametrize("by", ["", "-1d", "100d", "now"])
 def test_the_clock_only_goes_forward(by: str) -> None:
     """There is no way back and no other step: what has ended would come to life again."""

@@ -5,9 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.testclient import TestClient
 
+from coatcheck.demo.assets import fingerprint
+from coatcheck.demo.home import USE
+from coatcheck.web.starlette import session_of
 from tests.web._demo import ADA, GRACE, Browser, Demo, browser
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -53,8 +62,66 @@ def test_a_form_of_an_ended_session_changes_nothing(demo: Demo, here: Browser) -
 
     sent = here.post("/cart/add", {"thing": "lamp"})
 
-    assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in?next=/&reason=revoked")
+    assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in?next=/&reason=revoked&cart=unchanged")
+    assert "Your cart was not changed." in here.get(sent.headers["location"]).text
     assert demo.client.portal.call(demo.sessions.count) == 0
+
+
+def test_a_form_of_a_signed_out_tab_changes_nothing(demo: Demo, here: Browser) -> None:
+    """A click on a page from before the sign-out in another tab makes no anonymous cart, and says what happened."""
+    here.sign_in()
+    assert f'name="for" value="{ADA.account.id}"' in here.get("/").text
+    here.post("/sign-out")
+
+    sent = here.post("/cart/add", {"thing": "lamp", "for": ADA.account.id})
+
+    assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in?next=/&reason=gone&cart=unchanged")
+    told = here.get(sent.headers["location"]).text
+    assert "This browser is no longer signed in" in told
+    assert "Your cart was not changed." in told
+    assert (here.token, demo.client.portal.call(demo.sessions.count)) == ("", 0)
+
+
+def test_a_form_of_somebody_else_changes_nothing(here: Browser) -> None:
+    """A click on Ada's page when Grace has signed in since does not land in Grace's cart, and she reads why."""
+    here.sign_in(GRACE)
+    here.post("/cart/add", {"thing": "lamp", "for": ADA.account.id})
+
+    page = here.get("/").text
+    assert "This browser is signed in as Grace Hopper now. The cart was not changed." in page
+    assert "Nothing in it yet" in page
+
+
+# --- the first look
+
+
+def test_a_first_visitor_reads_what_this_is(here: Browser) -> None:
+    """The home page says what coatcheck is, what the demo shows and where to go; signed in, it says what one has."""
+    page = here.get("/").text
+    assert "Session management for web applications, in Python</h1>" in page
+    assert {"/sign-in", "/proof"} <= set(re.findall(r'<a class="button[^"]*" href="([^"]+)"', page))
+    assert "comes with you when you sign in, and ends with the session" in page
+    here.sign_in()
+
+    assert "It belongs to this session, and ends with it." in here.get("/").text
+
+
+def test_the_code_on_the_home_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines that a visitor reads, run as they are, sign somebody in."""
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {"app": Starlette()}
+    exec(compile(USE, "use", "exec"), made)  # noqa: S102 - it is our own
+
+    async def sign_in(request: Request) -> Response:
+        await made["sign_in"](request)
+        return PlainTextResponse(str(session_of(request).user_id))
+
+    made["app"].add_route("/", sign_in)
+    with TestClient(made["app"], base_url="http://localhost") as client:
+        answer = client.get("/")
+
+    assert answer.text == "ada"
+    assert answer.headers["set-cookie"].startswith("session=")
 
 
 @pytest.mark.parametrize("thing", ["", "yacht", "__class__"])
@@ -95,7 +162,7 @@ def test_one_device_signs_out_another(demo: Demo, here: Browser) -> None:
 
     assert "That device is signed out." in (page := here.get("/devices").text)
     assert page.count('class="name"') == 1
-    assert "Signed out from another device" in page
+    assert "Ended from another device, by an operator, or because its cookie was used in two places" in page
     assert phone.get("/devices").headers["location"] == "/sign-in?next=/devices&reason=revoked"
 
 
@@ -233,7 +300,7 @@ def test_files_ask_for_no_session(here: Browser) -> None:
     """Stylesheet and script look at no session, send no cookie and may be cached (K-5)."""
     here.sign_in()
 
-    file = here.get("/static/app.js?v=1")
+    file = here.get(f"/static/app.js?v={fingerprint()}")
 
     assert file.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert "cookie" not in file.headers.get("vary", "").lower()

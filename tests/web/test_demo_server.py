@@ -93,3 +93,16 @@ def test_the_greeting_tells_how_to_sign_in() -> None:
     assert "http://localhost:8001" in screen
     assert all(f"{one.account.username}" in screen and one.passphrase in screen for one in (ADA, GRACE))
     assert "sqlite:///demo.db" in screen
+
+
+@pytest.mark.parametrize(("host", "shown"), [("localhost", True), ("127.0.0.1", True), ("0.0.0.0", False)])  # noqa: S104
+def test_accounts_are_shown_to_this_machine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, shown: bool
+) -> None:
+    """The sign-in page lists the examples only where nobody else can reach it."""
+    told: list[bool] = []
+    monkeypatch.setattr(server, "_serve", lambda *_facts, show_accounts: told.append(show_accounts))
+
+    server.run(0, sqlite(tmp_path), host=host, say=lambda _line: None)
+
+    assert told == [shown]

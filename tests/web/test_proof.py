@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator
+from html import unescape
 from importlib.metadata import version
 from typing import Any
 
 import pytest
 
-from coatcheck.demo.proof import ours, trial
+from coatcheck.demo.proof import libraries, ours, trial
+from coatcheck.demo.proof.experiments import EXPERIMENTS, Experiment
+from coatcheck.demo.proof.shop import Shop
 from coatcheck.model import Found, Record, Tombstone
 from coatcheck.stores.contract import Store
 from coatcheck.stores.memory import MemoryStore
@@ -186,9 +190,22 @@ def test_the_page_names_versions_and_code(demo: Served) -> None:
     """Each column names what it ran: the installed version, and the code of the shop."""
     import starlette
 
-    page = demo.run("two-tabs").page
+    page = unescape(demo.run("two-tabs").page)
 
     assert f"Starlette {starlette.__version__}" in page
     assert f"starsessions {version('starsessions')}" in page
     assert "class Starsessions(Shop):" in page
     assert "regenerate_session_id(request)" in page
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda each: each.key)
+def test_the_common_code_is_shown_and_is_common(demo: Served, experiment: Experiment) -> None:
+    """What changes the session, holds requests, drives and judges is on the page, and no library's shop replaces it."""
+    page = unescape(demo.run(experiment.key).page)
+
+    for line in ("request.session[thing] = 1", "await gate.hold()", "await self._open.wait()", "gate.open()"):
+        assert line in page
+    assert inspect.getsource(experiment.play) in page
+    assert f"def of_{experiment.play.__name__}(" in page
+    for shop in libraries.shops():
+        assert (shop.add, shop.route) == (Shop.add, Shop.route)

@@ -68,6 +68,16 @@ class Accounts:
         named = (example.account.name for example in self._examples.values() if example.account.id == user_id)
         return next(named, user_id)
 
+    def search(self, typed: str) -> list[str]:
+        """Return the ids of the accounts whose id is *typed*, or whose user name or name contains it."""
+        wanted = canonical(typed)
+        accounts = (example.account for example in self._examples.values())
+        return [
+            account.id
+            for account in accounts
+            if wanted and (wanted == account.id or wanted in account.username or wanted in account.name.casefold())
+        ]
+
     async def check(self, account: Account | None, password: str) -> bool:
         """Say whether *password* is the account's, in a worker thread, so that nobody else waits.
 

@@ -20,12 +20,27 @@ from coatcheck.model import Millis
 from coatcheck.web.redirects import safe_next
 
 from .forms import Form, post
+from .limiter import Limiter
+from .visitors import pay
 
 if TYPE_CHECKING:
     from coatcheck.sessions import AsyncSessions
 
-STEPS: Final = {"10m": "+10 min", "1d": "+1 day", "7d": "+1 week"}
-"""How far one click moves it."""
+STEPS: Final = {
+    "10m": ("+10 min", "Your next request counts as activity again, and restarts the idle clock."),
+    "1d": ("+1 day", "Your cookie is a day old then: the next request replaces it with a new one."),
+    "7d": ("+1 week", "The idle clock runs out: every session that is not remembered ends."),
+}
+"""How far one click moves it: the button's words, and what will be seen."""
+
+FARTHEST: Final[Millis] = 400 * 86_400_000
+"""How far it goes ahead of the time of day: a year of remembered sessions is seen to end long before."""
+
+_LATEST: Final[Millis] = 253_000_000_000_000
+"""A time in the year 9987, after which calendars soon end: a store that says a later one is not believed."""
+
+_BURST: Final = 40
+"""Clicks at once of one address; then one a second."""
 
 
 class DemoClock:
@@ -43,13 +58,17 @@ class DemoClock:
         """Return the time."""
         return self._wall() + self._ahead / 1000
 
-    def forward(self, by: Duration) -> None:
-        """Move forward."""
-        self._ahead += to_millis(by)
+    def forward(self, by: Duration) -> bool:
+        """Move forward; ``False`` when that would be more than `FARTHEST` ahead."""
+        ahead = self._ahead + to_millis(by)
+        if ahead > FARTHEST:
+            return False
+        self._ahead = ahead
+        return True
 
     def not_before(self, at: Millis) -> None:
         """Move forward to *at* at least: sessions of an earlier run, whose clock was ahead, lie in the past."""
-        self._ahead = max(self._ahead, at - int(self._wall() * 1000))
+        self._ahead = max(self._ahead, min(at, _LATEST) - int(self._wall() * 1000))
 
     @property
     def ahead(self) -> str:
@@ -60,10 +79,11 @@ class DemoClock:
 class Moving:
     """The form that moves the clock."""
 
-    def __init__(self, clock: DemoClock, sessions: AsyncSessions) -> None:
-        """Move *clock*, which *sessions* go by."""
+    def __init__(self, clock: DemoClock, sessions: AsyncSessions, timer: Callable[[], float]) -> None:
+        """Move *clock*, which *sessions* go by. *timer* returns seconds that nobody moves."""
         self._clock = clock
         self._sessions = sessions
+        self._limiter = Limiter(burst=_BURST, interval=1, clock=timer)
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -74,7 +94,16 @@ class Moving:
         by = form.get("by", "")
         if by not in STEPS:
             raise HTTPException(400)
-        self._clock.forward(by)
+        pay(self._limiter, request)
+        if not self._clock.forward(by):
+            raise HTTPException(409)
         await self._sessions.sweep()
-        page = urlsplit(request.headers.get("referer", "")).path
+        page = _path_of(request.headers.get("referer", ""))
         return Response(status_code=303, headers={"location": safe_next(page), "cache-control": "private, no-store"})
+
+
+def _path_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).path
+    except ValueError:
+        return None

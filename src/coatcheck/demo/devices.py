@@ -50,7 +50,7 @@ class Devices:
             await session.logout()
             return see_other(f"{SIGN_IN}?reason=signed_out")
         ended = await self._sessions.revoke(wanted, user_id=user.id)
-        session[FLASH] = "That device is signed out." if ended else "That device was not signed in any more."
+        session[FLASH] = "That device is signed out." if ended else "That device was already signed out."
         return see_other("/devices")
 
     async def sign_out_others(self, request: Request, _form: Form) -> Response:

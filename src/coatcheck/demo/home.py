@@ -15,17 +15,33 @@ from coatcheck.errors import SignInRequired
 from coatcheck.model import Millis
 from coatcheck.policy import Policy
 from coatcheck.session import AsyncSession
+from coatcheck.web.answers import sign_in_location
 from coatcheck.web.starlette import session_of
 
 from .accounts import Accounts
 from .forms import Form, post
 from .pages import FLASH, Pages, see_other
+from .signing import SIGN_IN
+from .words import GONE
 
 GOODS: Final = {"notebook": "Notebook", "pen": "Fountain pen", "lamp": "Desk lamp", "beans": "Coffee beans"}
 """What can be put into the cart, by the word that forms use."""
 
 MOST_OF_ONE: Final = 99
 """Pieces of one thing that the cart holds."""
+
+USE: Final = """\
+from coatcheck import AsyncSessions
+from coatcheck.web.starlette import SessionMiddleware, session_of
+
+sessions = AsyncSessions("sqlite:///sessions.db")
+app.add_middleware(SessionMiddleware, sessions=sessions)
+
+async def sign_in(request):
+    epoch = await sessions.epoch("ada")  # before the password is checked
+    await session_of(request).login("ada", epoch=epoch)
+"""
+"""What an application writes, as the home page shows it to a visitor."""
 
 
 class Countdown(Struct, frozen=True):
@@ -73,18 +89,28 @@ class Home:
             clocks=self._clocks(session),
             goods=GOODS,
             held=held,
+            use=USE,
         )
 
     async def add(self, request: Request, form: Form) -> Response:
         """Put one piece into the cart."""
-        thing = _thing(form)
-        await _change(session_of(request), thing, 1, f"{GOODS[thing]} added to your cart.")
-        return see_other("/")
+        return await self._change(session_of(request), form, 1, "added to")
 
     async def remove(self, request: Request, form: Form) -> Response:
         """Take one piece out of the cart."""
-        thing = _thing(form)
-        await _change(session_of(request), thing, -1, f"{GOODS[thing]} removed from your cart.")
+        return await self._change(session_of(request), form, -1, "removed from")
+
+    async def _change(self, session: AsyncSession, form: Form, by: int, done: str) -> Response:
+        """Count up or down in the cart of whom the form's page was made for; else say what happened meanwhile."""
+        thing, made_for = _thing(form), form.get("for", "")
+        over = session.reason or (GONE if made_for and session.user_id is None else None)
+        if over is not None:
+            return see_other(f"{sign_in_location(SIGN_IN, '/', over)}&cart=unchanged")
+        if made_for and made_for != session.user_id:
+            name = self._accounts.name_of(session.user_id or "")
+            session[FLASH] = f"This browser is signed in as {name} now. The cart was not changed."
+        else:
+            await _count(session, thing, by, f"{GOODS[thing]} {done} your cart.")
         return see_other("/")
 
     def _clocks(self, session: AsyncSession) -> list[Countdown]:
@@ -92,9 +118,13 @@ class Home:
             return []
         # The demo signs in with remember=True or False, so a cookie that survives the browser means "remembered".
         span, now = self._policy.span("remember_me" if session.persistent else "default"), self._pages.now()
+        idle, absolute = session.idle_expires_at, session.expires_at
+        about = "Starts again when you use this session; noted once a minute."
+        if idle is not None and absolute is not None and idle > absolute:
+            idle, about = absolute, f"{about} It never outlasts the absolute clock."
         faces = (
-            ("Idle clock", "Starts again whenever you use this session.", session.idle_expires_at, span.idle),
-            ("Absolute clock", "Runs from your sign-in, whatever you do.", session.expires_at, span.absolute),
+            ("Idle clock", about, idle, span.idle),
+            ("Absolute clock", "Runs from your sign-in, whatever you do.", absolute, span.absolute),
         )
         return [
             Countdown(name, about, max(0, ends - now), whole, ends)
@@ -110,12 +140,8 @@ def _thing(form: Form) -> str:
     return thing
 
 
-async def _change(session: AsyncSession, thing: str, by: int, flash: str) -> None:
-    """Count *thing* up or down. A visitor's first piece makes the session; then two clicks at once both count.
-
-    Raises:
-        SignInRequired: the session has ended; nothing is put into another one behind the person's back.
-    """
+async def _count(session: AsyncSession, thing: str, by: int, flash: str) -> None:
+    """Count *thing* up or down. A visitor's first piece makes the session; then two clicks at once both count."""
 
     def count(data: MutableMapping[str, Any]) -> None:
         cart: dict[str, int] = dict(data.get("cart", {}))
@@ -123,8 +149,6 @@ async def _change(session: AsyncSession, thing: str, by: int, flash: str) -> Non
         data["cart"] = {key: pieces for key, pieces in cart.items() if pieces}
         data[FLASH] = flash
 
-    if session.reason is not None:
-        raise SignInRequired(session.reason)
     if session.id is not None:
         await session.transaction(count)
     elif by > 0:

@@ -30,14 +30,14 @@ class Limiter:
         """Count the keys that are remembered."""
         return len(self._spent)
 
-    def wait(self, key: str) -> int:
-        """Return the whole seconds until *key* may be tried; 0 when it may be tried now."""
-        excess = self._level(key) + 1 - self._burst
+    def wait(self, key: str, cost: int = 1) -> int:
+        """Return the whole seconds until *key* may be tried; 0 when it may be tried now. A try may *cost* several."""
+        excess = self._level(key) + cost - self._burst
         return 0 if excess <= 0 else max(1, ceil(excess * self._interval))
 
-    def spend(self, key: str) -> None:
+    def spend(self, key: str, cost: int = 1) -> None:
         """Pay for a try of *key*."""
-        self._keep(key, self._level(key) + 1)
+        self._keep(key, self._level(key) + cost)
 
     def give_back(self, key: str) -> None:
         """Return what one try of *key* cost: it was no guess."""

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from coatcheck.durations import in_words
 from coatcheck.model import Millis
 from coatcheck.session_view import Session
-from coatcheck.web.proxies import normalise
 
 from . import words
 from .assets import fingerprint
@@ -76,11 +74,3 @@ class Pages:
 def see_other(address: str) -> Response:
     """Send the browser to another page of ours after a form."""
     return RedirectResponse(address, 303, headers={"cache-control": "private, no-store"})
-
-
-def client_key(request: Request) -> str:
-    """Return what tries are counted by: the address, of IPv6 the /64 that one subscriber has (CVE-2026-45364)."""
-    found = normalise(request.client.host) if request.client else None
-    if found is None:
-        return "unknown"
-    return str(found) if found.version == 4 else found.exploded[:19]

@@ -15,12 +15,18 @@ from coatcheck import stores
 from coatcheck.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from coatcheck.model import Millis
+    from coatcheck.sessions import AsyncSessions
+
     from .clock import DemoClock
 
 Say = Callable[[str], None]
 
 TRIES: Final = 20
 """Ports that are tried, from the wished one upwards."""
+
+_MOST_PAGES: Final = 100
+"""Pages of a thousand sessions that are read for the last use, so that the demo starts on any store."""
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 
@@ -58,7 +64,7 @@ def run(
         (opening or _at_once)(lambda: _try_store(url, clock))
         for line in greeting(host, sockets[0].getsockname()[1], url):
             tell(line)
-        _serve(url, sockets, clock)
+        _serve(url, sockets, clock, show_accounts=host in ("localhost", *_LOOPBACK))
         tell("Stopped.")
     finally:
         for listening in sockets:
@@ -78,6 +84,7 @@ def greeting(host: str, port: int, url: str) -> Iterator[str]:
         note = f"  operator: http://{shown}:{port}/operator/" if "operator" in example.account.roles else ""
         yield f"  user name  {example.account.username:<8} password  {example.passphrase:<18}{note}".rstrip()
     yield ""
+    yield "The demo has one clock, at the top of its pages. Everyone at this demo moves it for all."
     lost = "; they end with this process" if scheme == "memory" else ""
     yield f"Sessions are kept in {kept}{lost}. Ctrl-C stops."
 
@@ -143,14 +150,13 @@ def _try_store(url: str, clock: DemoClock) -> None:
     """Open the store once, so that what is wrong with it is one sentence and not a traceback.
 
     In PostgreSQL the demo makes its tables by itself: it is there to be tried out. *clock* goes on from where the
-    newest sessions were used.
+    last session was used.
     """
     from coatcheck.sessions import AsyncSessions
 
     async def opened() -> None:
         async with AsyncSessions(url, clock=clock) as sessions:
-            newest, _ = await sessions.browse(limit=50)
-            clock.not_before(max((info.last_seen_at for info in newest), default=0))
+            clock.not_before(await _last_use(sessions))
 
     if stores.check_scheme(url) in {"postgresql", "postgres"}:
         from coatcheck.stores.postgres.migrating import migrate
@@ -159,7 +165,18 @@ def _try_store(url: str, clock: DemoClock) -> None:
     asyncio.run(opened())
 
 
-def _serve(url: str, sockets: list[socket.socket], clock: DemoClock) -> None:
+async def _last_use(sessions: AsyncSessions) -> Millis:
+    """Return when any session was used last. It may be an old one: pages list the newest made first."""
+    latest, after = 0, None
+    for _ in range(_MOST_PAGES):
+        infos, after = await sessions.browse(limit=1000, after=after)
+        latest = max([latest, *(info.last_seen_at for info in infos)])
+        if after is None:
+            break
+    return latest
+
+
+def _serve(url: str, sockets: list[socket.socket], clock: DemoClock, *, show_accounts: bool) -> None:
     """Run the server until it is interrupted. Nobody stands before it, so no forwarding header is believed."""
     import uvicorn
 
@@ -175,7 +192,7 @@ def _serve(url: str, sockets: list[socket.socket], clock: DemoClock) -> None:
 
     Server(
         uvicorn.Config(
-            create_app(store_url=url, clock=clock),
+            create_app(store_url=url, clock=clock, show_accounts=show_accounts),
             access_log=False,
             log_level="warning",
             server_header=False,

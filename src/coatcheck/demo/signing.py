@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -15,15 +15,16 @@ from coatcheck.sessions import AsyncSessions
 from coatcheck.web.redirects import safe_next
 from coatcheck.web.starlette import session_of
 
-from .accounts import LONGEST_WORD, Accounts, canonical
+from .accounts import LONGEST_WORD, Accounts, Example, canonical
 from .forms import Form, post
 from .limiter import Limiter
-from .pages import Pages, client_key, see_other
+from .pages import Pages, see_other
+from .visitors import client_key
 from .words import told
 
 SIGN_IN: Final = "/sign-in"
 
-WRONG: Final = "That user name and password do not belong together."
+WRONG: Final = "That user name and password do not match."
 """The one text for a wrong password and for an account that does not exist (S-45)."""
 
 _NOBODY: Final = "nobody"
@@ -37,13 +38,25 @@ class Signing:
     keeps that from being done to many accounts. A product adds a second way in, such as a mailed link.
     """
 
-    def __init__(self, sessions: AsyncSessions, pages: Pages, accounts: Accounts, clock: Callable[[], float]) -> None:
-        """Begin with nobody counted. *clock* returns seconds."""
+    def __init__(
+        self,
+        sessions: AsyncSessions,
+        pages: Pages,
+        accounts: Accounts,
+        timer: Callable[[], float],
+        *,
+        listed: Sequence[Example] = (),
+    ) -> None:
+        """Begin with nobody counted.
+
+        *timer* returns seconds that nobody moves; *listed* are shown with their passwords on the page.
+        """
         self._sessions = sessions
         self._pages = pages
         self._accounts = accounts
-        self._by_account = Limiter(burst=5, interval=60, clock=clock)
-        self._by_address = Limiter(burst=20, interval=15, clock=clock)
+        self._listed = listed
+        self._by_account = Limiter(burst=5, interval=60, clock=timer)
+        self._by_address = Limiter(burst=20, interval=15, clock=timer)
 
     def routes(self) -> list[Route]:
         """Return the routes; signing out has no GET, because links are followed by more than people."""
@@ -60,6 +73,8 @@ class Signing:
         if session.signed_in:
             return see_other(onward)
         notice = told(session.reason or request.query_params.get("reason"))
+        if notice and request.query_params.get("cart") == "unchanged":
+            notice += " Your cart was not changed."
         return self._form(request, onward=onward, notice=notice)
 
     async def sign_in(self, request: Request, form: Form) -> Response:
@@ -113,7 +128,13 @@ class Signing:
         notice: str | None = None,
         error: str | None = None,
     ) -> Response:
-        facts = {"onward": onward, "username": username[:LONGEST_WORD], "notice": notice, "error": error}
+        facts: dict[str, object] = {
+            "onward": onward,
+            "username": username[:LONGEST_WORD],
+            "notice": notice,
+            "error": error,
+        }
+        facts |= {"listed": self._listed}
         page = self._pages.show("sign_in.html", session=session_of(request), status=status, **facts)
         page.headers["x-robots-tag"] = "noindex"
         return page

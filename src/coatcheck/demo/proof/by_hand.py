@@ -18,7 +18,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler
 
 from coatcheck.demo.forms import Form, post
+from coatcheck.demo.limiter import Limiter
 from coatcheck.demo.pages import see_other
+from coatcheck.demo.visitors import pay
 from coatcheck.discreet import Discreet
 from coatcheck.errors import InsecureTransport
 from coatcheck.policy import Policy
@@ -60,8 +62,9 @@ class Copy(Discreet, frozen=True):
 class ByHand:
     """Makes and ends such sessions, and answers the line in the terminal."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Begin with none. *clock* returns seconds since the Unix epoch."""
+    def __init__(self, clock: Callable[[], float], limiter: Limiter) -> None:
+        """Begin with none. *clock* returns seconds since the Unix epoch; *limiter* says how often one may begin."""
+        self._limiter = limiter
         self.sessions = AsyncSessions("memory://", policy=POLICY, clock=clock)
 
     def app(self, handlers: dict[Any, ExceptionHandler]) -> ASGIApp:
@@ -80,7 +83,12 @@ class ByHand:
         return PlainTextResponse(f"{state}\n", headers={"cache-control": "no-store"})
 
     async def begin(self, request: Request, _form: Form) -> Response:
-        """Sign a visitor in for a minute."""
+        """Sign a visitor in for a minute.
+
+        Raises:
+            HTTPException: 429: this address began too many.
+        """
+        pay(self._limiter, request)
         epoch = await self.sessions.epoch(_VISITOR)
         try:
             await session_of(request).login(_VISITOR, epoch=epoch)

@@ -41,7 +41,7 @@ async def two_tabs(trial: Trial) -> Verdict:
     _must_hold(await you.post("/add?thing=coffee"), "coffee")
     trial.step("Two tabs add something at the same moment: one bread, the other milk.")
     requests = (you.post(f"/add?thing={thing}&gate=tabs") for thing in ("bread", "milk"))
-    async with _held(trial.gate("tabs", 2), *requests) as tabs:
+    async with held(trial.gate("tabs", 2), *requests) as tabs:
         pass
     trial.step("You look into your cart.")
     after = await you.get()
@@ -55,7 +55,7 @@ async def slow_request(trial: Trial) -> Verdict:
     await _signed_in(you)
     old = you.cookie
     trial.step("A slow request begins. While it runs, you sign out.")
-    async with _held(trial.gate("slow", 1), you.post("/add?thing=bread&gate=slow")) as slow:
+    async with held(trial.gate("slow", 1), you.post("/add?thing=bread&gate=slow")) as slow:
         _must_be(await you.post("/sign-out"), None)
         trial.step("The slow request ends, and saves what it did.")
     trial.step("You open the next page. Then the cookie from before is tried as well.")
@@ -82,29 +82,29 @@ async def crowd(trial: Trial) -> Verdict:
     browsers = [trial.browser() for _ in range(CROWD)]
     trial.step(f"{CROWD} browsers sign the same person in at the same moment.")
     requests = (each.send("POST", "/sign-in?user=vera&gate=crowd", quiet=True) for each in browsers)
-    async with _held(trial.gate("crowd", CROWD), *requests) as sent:
+    async with held(trial.gate("crowd", CROWD), *requests) as sent:
         pass
-    trial.note(f"{CROWD} times POST /sign-in?user=vera", _tally([one.result() for one in sent]))
+    entered = [one.result() for one in sent]
+    trial.note(f"{CROWD} times POST /sign-in?user=vera", _tally(entered))
     trial.step("Each of them opens a page.")
     seen = await asyncio.gather(*(each.send("GET", "/", quiet=True) for each in browsers))
     trial.note(f"{CROWD} times GET /, each with its own cookie", _tally(seen))
-    live = sum(one.user == "vera" for one in seen)
-    return verdicts.of_crowd(LIMIT, live, can_limit=trial.shop.limited)
+    return verdicts.of_crowd(LIMIT, entered, seen, can_limit=trial.shop.limited)
 
 
 async def planted_cookie(trial: Trial) -> Verdict:
     """An attacker puts a cookie into the victim's browser and waits for the sign-in: a made-up one, then a real one."""
     made_up = trial.shop.planted()
     you = trial.browser(made_up)
-    trial.step("An attacker makes a cookie up and plants it in your browser. You put bread into your cart.")
-    await you.post("/add?thing=bread")
+    trial.step("An attacker makes up a cookie and plants it in your browser. You put bread into your cart.")
+    _must_hold(await you.post("/add?thing=bread"), "bread")
     trial.step("The attacker opens the shop with the made-up cookie.")
     before = await trial.browser(made_up).get()
     trial.step("You sign in.")
     await _signed_in(you)
     trial.step("The attacker tries the made-up cookie again.")
     after = await trial.browser(made_up).get()
-    trial.step("Another way: the attacker visits the shop and plants the real cookie that they got.")
+    trial.step("A second way: the attacker visits the shop and plants the real cookie that it gave them.")
     attacker = trial.browser()
     _must_hold(await attacker.post("/add?thing=tea"), "tea")
     trial.step("You sign in with it in your browser.")
@@ -114,7 +114,7 @@ async def planted_cookie(trial: Trial) -> Verdict:
 
 
 @asynccontextmanager
-async def _held(gate: Gate, *requests: Coroutine[Any, Any, Seen]) -> AsyncGenerator[list[asyncio.Task[Seen]]]:
+async def held(gate: Gate, *requests: Coroutine[Any, Any, Seen]) -> AsyncGenerator[list[asyncio.Task[Seen]]]:
     """Send *requests* and go on when all are inside their handlers; at the end they are let go and awaited.
 
     One that is answered before it reaches its handler holds nobody up: what came back decides.
@@ -197,7 +197,7 @@ EXPERIMENTS: Final = (
         key="crowd",
         question=f"{CROWD} sign-ins at once, {LIMIT} allowed: how many get in?",
         story=f"{CROWD} browsers sign the same person in at the same moment. The limit is {LIMIT} sessions.",
-        meaning="Where it holds, a shared password opens five devices and never more, however many try together.",
+        meaning="Where it holds, a shared password opens five devices and never more, however many try at once.",
         fairness="Neither of the other two has a limit to set; an application that needs one has to write it.",
         play=crowd,
     ),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from importlib.metadata import version
-from textwrap import dedent
 from typing import Final
 
 from msgspec import Struct
@@ -49,8 +47,3 @@ def shops() -> tuple[Callable[[], Shop], ...]:
     except ImportError as absent:
         raise MissingExtra("the proof page", "demo", absent.name or "a package") from None
     return Coatcheck, SignedCookie, Starsessions
-
-
-def sources() -> tuple[str, ...]:
-    """Return the code of each shop that ran, in the order of `LIBRARIES`."""
-    return tuple(dedent(inspect.getsource(shop)) for shop in shops())

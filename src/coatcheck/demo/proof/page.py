@@ -14,20 +14,35 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from coatcheck.demo.forms import Form, post
 from coatcheck.demo.limiter import Limiter
-from coatcheck.demo.pages import Pages, client_key
+from coatcheck.demo.pages import Pages
+from coatcheck.demo.visitors import client_key
 from coatcheck.errors import MissingExtra
 from coatcheck.web.starlette import session_of
 
 from . import by_hand, running
 from .by_hand import ByHand
-from .experiments import EXPERIMENTS
-from .libraries import LIBRARIES, sources
+from .experiments import EXPERIMENTS, Experiment
+from .libraries import LIBRARIES
 from .running import Busy, Lab, Report, Runner
+from .sending import Address
+from .shown_code import code_of
 
 _SAID: Final = {
     "ended": "Signed out. Run the same line again in your terminal: it says “signed out” now.",
     "insecure": "This needs https, or the address localhost: over plain http a session could be read on the way.",
 }
+
+_RUNS: Final = 6
+"""What one address may spend at once: each experiment run once."""
+
+_COSTS: Final = {"crowd": 2}
+"""What an experiment costs that is more than one run: this one opens hundreds of connections."""
+
+_BEGINS: Final = 5
+"""Throw-away sessions that one address may begin at once."""
+
+_INTERVAL: Final = 3.0
+"""Seconds after which it may have one more of each."""
 
 
 class Apart:
@@ -46,15 +61,16 @@ class Apart:
 
 
 class Proof:
-    """The page and its form. *clock* returns seconds since the Unix epoch."""
+    """The page and its form. *clock* returns seconds since the Unix epoch, *timer* seconds that nobody moves."""
 
-    def __init__(self, pages: Pages, clock: Callable[[], float]) -> None:
+    def __init__(self, pages: Pages, clock: Callable[[], float], timer: Callable[[], float]) -> None:
         """Set up the laboratory; nothing is imported of the libraries yet."""
         self._pages = pages
         self._lab = Lab()
         self._runner = Runner(self._lab)
-        self._by_hand = ByHand(clock)
-        self._limiter = Limiter(burst=30, interval=1, clock=clock)
+        self._by_hand = ByHand(clock, Limiter(burst=_BEGINS, interval=_INTERVAL, clock=timer))
+        self._limiter = Limiter(burst=_RUNS, interval=_INTERVAL, clock=timer)
+        self._running: set[str] = set()
 
     def routes(self) -> list[Route]:
         """Return the routes of the page."""
@@ -75,20 +91,30 @@ class Proof:
         server = request.scope.get("server")
         if experiment is None or not server or server[1] is None:
             raise HTTPException(400)
-        wait = self._limiter.wait(client_key(request))
+        key, cost = client_key(request), _COSTS.get(experiment.key, 1)
+        if key in self._running:
+            return self._later(1, "One of your experiments is still running.")
+        wait = self._limiter.wait(key, cost)
         if wait:
-            return self._later(wait)
-        self._limiter.spend(client_key(request))
+            return self._later(wait, "You ran many experiments.")
+        self._limiter.spend(key, cost)
+        self._running.add(key)
         try:
-            report = await self._runner.run(experiment, (server[0], server[1]))
+            return await self._run(request, experiment, (server[0], server[1]))
+        finally:
+            self._running.discard(key)
+
+    async def _run(self, request: Request, experiment: Experiment, address: Address) -> Response:
+        try:
+            report = await self._runner.run(experiment, address)
         except Busy:
-            return self._later(1)
+            return self._later(1, "Many experiments are running.")
         except MissingExtra as missing:
             return await self._show(request, fault=str(missing), status=503)
         return await self._show(request, report=report)
 
-    def _later(self, wait: int) -> Response:
-        detail = "Many experiments are running. Go back and try again in a moment."
+    def _later(self, wait: int, why: str) -> Response:
+        detail = f"{why} Go back and try again in a moment."
         return self._pages.message(429, "One moment", detail, headers={"retry-after": str(wait)})
 
     async def _show(
@@ -101,7 +127,7 @@ class Proof:
             experiments=EXPERIMENTS,
             libraries=LIBRARIES,
             report=report,
-            codes=sources() if report else (),
+            codes=next((code_of(each) for each in EXPERIMENTS if report and each.key == report.key), ()),
             fault=fault,
             copy=await self._by_hand.copy_of(request),
             said=_SAID.get(request.query_params.get("by-hand", "")),

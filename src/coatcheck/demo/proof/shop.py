@@ -55,7 +55,7 @@ class Shop:
     def __init__(self) -> None:
         """Begin without gates and with nobody known."""
         self.gates: dict[str, Gate] = {}
-        self.app: ASGIApp = self.around(Starlette(routes=self._routes()))
+        self.app: ASGIApp = self.around(Starlette(routes=self.routes()))
 
     def around(self, app: Starlette) -> ASGIApp:
         """Put the library's middleware around *app*."""
@@ -87,7 +87,9 @@ class Shop:
         for gate in self.gates.values():
             gate.open()
 
-    def _routes(self) -> list[Route]:
+    def routes(self) -> list[Route]:
+        """Return the shop's addresses."""
+
         async def nothing(_request: Request) -> None: ...
 
         async def add(request: Request) -> None:
@@ -97,13 +99,15 @@ class Shop:
             await self.sign_in(request, request.query_params.get("user", "vera"))
 
         return [
-            self._route("/", nothing, "GET"),
-            self._route("/add", add, "POST"),
-            self._route("/sign-in", sign_in, "POST"),
-            self._route("/sign-out", self.sign_out, "POST"),
+            self.route("/", nothing, "GET"),
+            self.route("/add", add, "POST"),
+            self.route("/sign-in", sign_in, "POST"),
+            self.route("/sign-out", self.sign_out, "POST"),
         ]
 
-    def _route(self, path: str, act: Act, method: str) -> Route:
+    def route(self, path: str, act: Act, method: str) -> Route:
+        """Return an address: it waits at its gate, acts, and says who is signed in and what is in the cart."""
+
         async def endpoint(request: Request) -> Response:
             gate = self.gates.get(request.query_params.get("gate", ""))
             if gate is not None:

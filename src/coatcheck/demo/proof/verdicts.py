@@ -35,16 +35,20 @@ class Verdict(Struct, frozen=True):
 
 def of_two_tabs(wanted: tuple[str, ...], tabs: Sequence[Seen], after: Seen) -> Verdict:
     """Judge what is in the cart after two *tabs* added to it, and what they were told."""
+    if fault := _fault(*tabs, after):
+        return fault
     lost = " and ".join(thing for thing in wanted if thing not in after.cart)
     if lost and all(tab.status == 200 for tab in tabs):
         return Verdict("broken", f"The {lost} is gone, and both tabs were told that all went well.")
     if lost:
-        return Verdict("partly", f"The {lost} is not in the cart, but a tab was told so.")
+        return Verdict("partly", f"The {lost} is not in the cart, and a tab was told so.")
     return Verdict("held", "Everything is in the cart.")
 
 
 def of_slow_request(late: Seen, after: Seen, old: Seen) -> Verdict:
     """Judge who is signed in once the slow request has ended: the browser, and whoever has its *old* cookie."""
+    if fault := _fault(late, after, old):
+        return fault
     if after.user:
         return Verdict("broken", "Signed in again. The slow request undid the sign-out.")
     if old.user:
@@ -56,13 +60,20 @@ def of_slow_request(late: Seen, after: Seen, old: Seen) -> Verdict:
 
 def of_stolen_cookie(after: Seen) -> Verdict:
     """Judge what the copy opens after its owner signed out."""
+    if fault := _fault(after):
+        return fault
     if after.user:
         return Verdict("broken", "The copy still opens the account.")
-    return Verdict("held", "The copy opens nothing any more.")
+    return Verdict("held", "The copy no longer opens anything.")
 
 
-def of_crowd(limit: int, live: int, *, can_limit: bool) -> Verdict:
-    """Judge how many of the sign-ins are live."""
+def of_crowd(limit: int, entered: Sequence[Seen], seen: Sequence[Seen], *, can_limit: bool) -> Verdict:
+    """Judge how many of those who *entered* are live, by what each has *seen* afterwards."""
+    if fault := _fault(*entered, *seen):
+        return fault
+    live = sum(one.user is not None for one in seen)
+    if live < limit or (live == limit and not can_limit):
+        return Verdict("unclear", f"{live} are signed in: too few to show whether there is a limit.")
     if not can_limit:
         return Verdict("absent", f"{live} are signed in. There is no limit to set.")
     if live > limit:
@@ -72,6 +83,8 @@ def of_crowd(limit: int, live: int, *, can_limit: bool) -> Verdict:
 
 def of_planted_cookie(before: Seen, after: Seen, own: Seen) -> Verdict:
     """Judge what the attacker saw with the made-up cookie before and after the sign-in, and with their *own*."""
+    if fault := _fault(before, after, own):
+        return fault
     if after.user or own.user:
         cookie = "The made-up cookie" if after.user else "The attacker's own cookie"
         return Verdict("broken", f"{cookie} became yours: the attacker is signed in as you.")
@@ -80,3 +93,9 @@ def of_planted_cookie(before: Seen, after: Seen, own: Seen) -> Verdict:
             "partly", "The made-up cookie was accepted: the attacker read your cart. They were not signed in with you."
         )
     return Verdict("held", "The attacker saw nothing of yours with either cookie.")
+
+
+def _fault(*answers: Seen) -> Verdict | None:
+    """Return that nothing is decided when one of the *answers* failed: where nothing works, nothing is lost either."""
+    failed = next((one.status for one in answers if one.status >= 500), None)
+    return Verdict("unclear", f"A request was answered with {failed}: this shows nothing.") if failed else None

@@ -1,4 +1,5 @@
-// Counts the clocks down. Without it the pages say the same in words, as of the moment they were made.
+// Counts the clocks down, and says that a form is on its way. Without it the pages say the clocks in words, as of the
+// moment they were made.
 "use strict";
 
 const DAY = 86400000;
@@ -33,3 +34,21 @@ if (clocks.length) {
   tick();
   setInterval(tick, 1000);
 }
+
+const busy = [...document.querySelectorAll("form[data-busy]")].map((form) => {
+  const button = form.querySelector("button");
+  const words = button.textContent;
+  form.addEventListener("submit", () => {
+    button.setAttribute("aria-busy", "true");
+    button.textContent = form.dataset.busy;
+  });
+  return { button, words };
+});
+
+// A page that the browser kept and shows again is not busy any more.
+addEventListener("pageshow", () => {
+  for (const { button, words } of busy) {
+    button.removeAttribute("aria-busy");
+    button.textContent = words;
+  }
+});

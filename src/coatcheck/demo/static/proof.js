@@ -2,7 +2,6 @@
 "use strict";
 
 const told = document.getElementById("told");
-const narrow = matchMedia("(max-width: 44rem)"); // where the steps are long: they stay folded
 
 function say(text) {
   told.textContent = text;
@@ -20,7 +19,6 @@ async function send(form, button) {
   if (!made) throw new Error(`no result, but status ${answer.status} after "${words}"`);
   place.replaceWith(made);
   addCopy();
-  if (narrow.matches) made.querySelector(".steps")?.removeAttribute("open");
   made.querySelector("form button").focus({ preventScroll: true });
   say(made.querySelector("[data-told]")?.dataset.told ?? made.querySelector(".note, p")?.textContent ?? "");
 }

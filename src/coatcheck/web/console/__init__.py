@@ -29,8 +29,9 @@ _require_extra()
 
 from coatcheck.web.console.app import Console  # noqa: E402 - its own imports fail with less to say
 from coatcheck.web.console.guarding import Guard, everybody  # noqa: E402
+from coatcheck.web.console.naming import FindUser, NameOf  # noqa: E402
 
-__all__ = ["STATIC", "Console", "Guard", "everybody"]
+__all__ = ["STATIC", "Console", "FindUser", "Guard", "NameOf", "everybody"]
 
 STATIC: Final = Path(__file__).parent / "static"
 """Where the stylesheets and the script are. ``base.css`` may be used by the application's own pages."""

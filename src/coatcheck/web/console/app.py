@@ -21,9 +21,13 @@ from coatcheck.web.caching import forbid_storing
 from coatcheck.web.console.acting import Acting
 from coatcheck.web.console.guarding import Guard, checked_guard, operator_of
 from coatcheck.web.console.looking import Looking
+from coatcheck.web.console.naming import FindUser, NameOf, Naming
 from coatcheck.web.console.pages import OPERATOR, Pages
+from coatcheck.web.console.places import place_of
 from coatcheck.web.console.ruling import Ruling
 from coatcheck.web.console.seeking import PastedCookie
+from coatcheck.web.console.stories import Stories
+from coatcheck.web.console.users import Users
 from coatcheck.web.files import Files
 from coatcheck.web.proxies import TrustedProxies, parse_trusted
 
@@ -69,6 +73,10 @@ class Console:
             application guards.
         trusted_proxies: as of `SessionMiddleware`; needed behind a proxy only for browsers without ``Sec-Fetch-Site``.
         home: the address that leads back to the application.
+        name_of: is given a user id and returns the name that is shown beside it, or ``None``; may be a coroutine
+            function. When it fails, that is logged and ids are shown alone.
+        find_user: is given what an operator typed into the search field and returns the ids of the users that may be
+            meant; may be a coroutine function. Without it users are found by the id that ``login()`` was given.
 
     Raises:
         ConfigurationError: there is no guard, or an option is wrong; says how to mend it.
@@ -81,6 +89,8 @@ class Console:
         guard: Guard | None = None,
         trusted_proxies: Sequence[str] | int = (),
         home: str | None = None,
+        name_of: NameOf | None = None,
+        find_user: FindUser | None = None,
     ) -> None:
         """Put the pages together; nothing is opened."""
         if not isinstance(sessions, AsyncSessions):
@@ -91,13 +101,14 @@ class Console:
             raise ConfigurationError(faults)
         self._pages = Pages(sessions, home=home)
         self._files = Starlette(routes=[Mount("/static", Files(directory=Path(__file__).parent / "static"))])
-        self._inside = self._application(sessions, proxies)
+        self._inside = self._application(sessions, proxies, Naming(name_of, find_user))
 
-    def _application(self, sessions: AsyncSessions, proxies: TrustedProxies) -> ASGIApp:
+    def _application(self, sessions: AsyncSessions, proxies: TrustedProxies, naming: Naming) -> ASGIApp:
+        users, stories = Users(sessions, self._pages, naming), Stories(sessions, self._pages, naming)
         routes = [
-            *Looking(sessions, self._pages).routes(),
-            *Acting(sessions, self._pages, proxies).routes(),
-            *Ruling(sessions, self._pages, proxies).routes(),
+            *Looking(sessions, self._pages, naming, users, stories).routes(),
+            *Acting(sessions, users, stories, proxies).routes(),
+            *Ruling(sessions, self._pages, naming, proxies).routes(),
         ]
         return Starlette(routes=routes, exception_handlers=_handlers(self._pages))
 
@@ -106,11 +117,11 @@ class Console:
         if scope["type"] != "http":
             await self._inside(scope, receive, send)
             return
-        place = _place(scope)
+        place = place_of(scope)
         if place.startswith("/static/"):
-            await self._files(scope, receive, _hardened(send))
+            await self._files({**scope, "path": place, "root_path": ""}, receive, _hardened(send))
         elif not place:
-            await _to_first(scope)(scope, receive, send)
+            await _to_first(scope)(scope, receive, _hardened(send, private=True))
         else:
             await self._guarded(scope, receive, _hardened(send, private=True))
 
@@ -130,12 +141,6 @@ class Console:
             return self._pages.message(request, 403, title, detail)
         problem = {"type": "about:blank", "title": title, "status": 403, "detail": detail}
         return Response(json.dumps(problem), 403, media_type="application/problem+json")
-
-
-def _place(scope: Scope) -> str:
-    """Return the path inside the console; empty for its mount point without a slash."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _to_first(scope: Scope) -> Response:

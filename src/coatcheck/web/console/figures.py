@@ -18,6 +18,9 @@ Read = Callable[[Counts], float | None]
 UNKNOWN: Final = "\N{EN DASH}"
 """What a table shows where nothing is known."""
 
+PER: Final = "per"
+"""The unit of what is counted: the plot says per what, which depends on the span."""
+
 
 class Row(Struct, frozen=True):
     """One series of a plot: its name, its look, what it reads, and whether its line is dashed."""
@@ -36,27 +39,26 @@ class Drawing(Struct, frozen=True):
     unit: str
     kind: Kind
     rows: tuple[Row, ...]
-    rate: bool = True
     decades: bool = False
 
 
 DRAWINGS: Final = (
-    Drawing("live", "Live sessions", "", "area", (Row("live", 1, lambda each: each.live),), rate=False),
-    Drawing("created", "Created", "per minute", "bars", (Row("created", 1, lambda each: each.created),)),
+    Drawing("live", "Live sessions", "", "area", (Row("live", 1, lambda each: each.live),)),
+    Drawing("created", "Created", PER, "bars", (Row("created", 1, lambda each: each.created),)),
     Drawing(
         "ended",
         "Ended",
-        "per minute",
+        PER,
         "bars",
         (
             Row("signed out", 1, lambda each: each.signed_out + each.superseded),
-            Row("expired", 4, lambda each: each.expired),
-            Row("abandoned", 3, lambda each: each.abandoned),
+            Row("expired (absolute timeout)", 4, lambda each: each.expired),
+            Row("abandoned (idle timeout)", 3, lambda each: each.abandoned),
             Row("evicted", 5, lambda each: each.evicted),
             Row("revoked", 2, lambda each: each.revoked),
         ),
     ),
-    Drawing("rejected", "Cookies rejected", "per minute", "bars", (Row("rejected", 2, lambda each: each.rejected),)),
+    Drawing("rejected", "Cookies rejected", PER, "bars", (Row("rejected", 2, lambda each: each.rejected),)),
     Drawing(
         "store",
         "How long the store takes",
@@ -68,7 +70,6 @@ DRAWINGS: Final = (
             Row("writes p50", 4, lambda each: each.writes.p50),
             Row("writes p99", 4, lambda each: each.writes.p99, dashed=True),
         ),
-        rate=False,
         decades=True,
     ),
 )
@@ -84,7 +85,7 @@ class Figure(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """One line of "is it well?": how often something happened that should not, and what it means."""
+    """One line of the page's health: how often something happened that should not, and what it means."""
 
     label: str
     count: int
@@ -94,45 +95,50 @@ class Check(Struct, frozen=True):
 def figures(counts: Sequence[Counts], span: Span, live: int | None) -> list[Figure]:
     """Return the plots of a span; *live* is how many sessions live now, the last point of their line."""
     merged = put_together(counts, span.bucket)
-    return [_figure(drawing, merged, span, live) for drawing in DRAWINGS]
+    return [_figure(drawing, counts, merged, span, live) for drawing in DRAWINGS]
 
 
-def _figure(drawing: Drawing, merged: Sequence[Counts], span: Span, live: int | None) -> Figure:
-    scale = 60_000 / span.bucket if drawing.rate else 1.0
+def _figure(
+    drawing: Drawing, counts: Sequence[Counts], merged: Sequence[Counts], span: Span, live: int | None
+) -> Figure:
     series: list[Series] = []
     for row in drawing.rows:
-        values = [_scaled(row.read(each), scale) for each in merged]
+        values = [row.read(each) for each in merged]
         if drawing.id == "live" and live is not None and values:
             values[-1] = float(live)
         series.append(Series(label=row.label, look=row.look, values=tuple(values), dashed=row.dashed))
     plot = Plot(
         id=drawing.id,
         title=drawing.title,
-        unit=drawing.unit,
+        unit=f"per {span.grain}" if drawing.unit == PER else drawing.unit,
         kind=drawing.kind,
         begin=merged[0].at if merged else 0,
         millis=span.bucket,
         series=tuple(series),
         decades=drawing.decades,
+        reach=span.reach,
     )
-    number, caption = _summed_up(drawing, merged, span, live)
+    number, caption = _summed_up(drawing, counts, span, live)
     return Figure(plot, number, caption)
 
 
-def _scaled(value: float | None, scale: float) -> float | None:
-    return None if value is None else value * scale
-
-
-def _summed_up(drawing: Drawing, merged: Sequence[Counts], span: Span, live: int | None) -> tuple[str, str]:
+def _summed_up(drawing: Drawing, counts: Sequence[Counts], span: Span, live: int | None) -> tuple[str, str]:
     """Return the number beside a plot's title, and what it is."""
     if drawing.id == "live":
         return (whole_number(live), "now") if live is not None else (UNKNOWN, "now")
     if drawing.id == "store":
-        slow = [time.p99 for each in merged for time in (each.reads, each.writes) if time.p99 is not None]
-        caption = f"slowest p99 in the last {span.name}" if slow else "not asked yet"
-        return (f"{whole_number(max(slow))} ms" if slow else UNKNOWN), caption
-    total = sum(row.read(each) or 0 for row in drawing.rows for each in merged)
+        return _latest_p99(counts, span)
+    total = sum(row.read(each) or 0 for row in drawing.rows for each in counts)
     return whole_number(total), f"in the last {span.name}"
+
+
+def _latest_p99(counts: Sequence[Counts], span: Span) -> tuple[str, str]:
+    """Return the slower p99 of reads and writes in the newest time that has one: how the store is now, not at worst."""
+    for each in reversed(counts):
+        slow = [time.p99 for time in (each.reads, each.writes) if time.p99 is not None]
+        if slow:
+            return f"{whole_number(max(slow))} ms", f"p99 in the latest {span.every} with requests"
+    return UNKNOWN, f"not asked in the last {span.name}"
 
 
 def table(shown: Sequence[Figure]) -> list[tuple[Millis, list[str]]]:
@@ -157,6 +163,10 @@ def checks(counts: Sequence[Counts]) -> list[Check]:
     return [
         Check("Store unavailable", total("unavailable"), "the store did not answer; those requests got 503"),
         Check("Theft suspected", total("theft_suspected"), "a replaced secret came back: a copy of a cookie is about"),
-        Check("Sign-ins refused", total("refused"), "everything was signed out meanwhile, or the limit was reached"),
+        Check(
+            "Sign-ins refused by the limit or a stale epoch",
+            total("refused"),
+            "the user had max_sessions already, or was signed out everywhere while the password was checked",
+        ),
         Check("Changes not saved", total("commit_refused"), "the session ended or changed while a request ran"),
     ]

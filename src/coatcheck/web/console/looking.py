@@ -20,9 +20,11 @@ from coatcheck.sessions import AsyncSessions
 from coatcheck.stores.contract import Capability
 from coatcheck.web.console import seeking
 from coatcheck.web.console.figures import checks, figures, table
+from coatcheck.web.console.naming import Naming
 from coatcheck.web.console.pages import Pages
 from coatcheck.web.console.spans import SPANS, Span
-from coatcheck.web.console.story import story
+from coatcheck.web.console.stories import Stories
+from coatcheck.web.console.users import Users
 
 ROWS: Final = 50
 """Sessions that one step of a page reads."""
@@ -50,8 +52,11 @@ class Filter(Struct, frozen=True):
 class Looking:
     """The routes of those pages."""
 
-    def __init__(self, sessions: AsyncSessions, pages: Pages) -> None:
+    def __init__(self, sessions: AsyncSessions, pages: Pages, naming: Naming, users: Users, stories: Stories) -> None:
         """Show what *sessions* knows."""
+        self._naming = naming
+        self._users = users
+        self._stories = stories
         self._sessions = sessions
         self._pages = pages
 
@@ -116,7 +121,11 @@ class Looking:
             "previous": _address(kept, trail[-1], trail[:-1]) if trail else None,
             "newest": _address(kept, None, []) if after else None,
         }
-        return self._pages.show(request, "sessions.html", infos=infos, filter=wanted, links=links)
+        names = await self._naming.names(info.user_id for info in infos)
+        finds = self._naming.finds
+        return self._pages.show(
+            request, "sessions.html", infos=infos, names=names, filter=wanted, links=links, finds=finds
+        )
 
     async def _page(self, selection: Selection, after: str | None) -> tuple[list[SessionInfo], str | None]:
         """Return sessions that fit, and the cursor after them; bounded, also where few of many fit."""
@@ -131,20 +140,16 @@ class Looking:
     async def session(self, request: Request) -> Response:
         """Show one session's story."""
         wanted = seeking.session_id(request.query_params.get("id", ""))
-        info = await self._sessions.get(wanted) if wanted else None
-        if info is None:
+        if wanted is None:
             raise HTTPException(404, "session")
-        return self._pages.show(request, "session.html", info=info, moments=story(info, self._pages.now()))
+        return await self._stories.show(request, wanted)
 
     async def user(self, request: Request) -> Response:
         """Show a user's sessions, live and ended."""
-        wanted = seeking.user_id(request.query_params.get("id", ""))
+        wanted = await self._users.meant(request.query_params.get("id", ""))
         if wanted is None:
             raise HTTPException(404, "user")
-        infos = await self._sessions.list(wanted, ended=True)
-        live, ended = [info for info in infos if info.live], [info for info in infos if not info.live]
-        roles = sorted({role for info in live for role in info.roles})
-        return self._pages.show(request, "user.html", user_id=wanted, live=live, ended=ended, roles=roles)
+        return await self._users.show(request, wanted)
 
     async def policy(self, request: Request) -> Response:
         """Show the policy in force."""

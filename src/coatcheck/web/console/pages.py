@@ -13,9 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from coatcheck.durations import in_words
+from coatcheck.errors import CoatcheckError
 from coatcheck.model import Millis
+from coatcheck.session import AsyncSession
 from coatcheck.sessions import AsyncSessions
 from coatcheck.web.console import plots, scales, words
+from coatcheck.web.console.places import depth_of
 from coatcheck.web.files import fingerprint
 
 OPERATOR: Final = "coatcheck.operator"
@@ -23,14 +26,6 @@ OPERATOR: Final = "coatcheck.operator"
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _STATIC: Final = Path(__file__).parent / "static"
-
-DONE: Final[dict[str, str]] = {
-    "revoked": "{sessions} ended. Its browser is signed out from its next request on.",
-    "revoked-user": "{sessions} of this user ended, and sign-ins under way are refused.",
-    "roles": "The roles are changed in {sessions}. The user's next request obeys, with a new secret.",
-    "nothing": "There was no such live session any more.",
-}
-"""What an action did, told by the page after it: fixed words, so that an address cannot make a page say others."""
 
 
 class Pages:
@@ -64,6 +59,7 @@ class Pages:
             "relative": self._relative,
             "browser_name": words.browser_name,
             "ends_at": words.ends_at,
+            "known_as": words.known_as,
             "why": words.ENDED.__getitem__,
             "sessions_text": words.sessions_text,
             "in_words": in_words,
@@ -73,14 +69,15 @@ class Pages:
         }
 
     def render(self, request: Request, template: str, **facts: object) -> str:
-        """Return a page's text."""
+        """Return a page's text; ``done`` is what a form did, told on top of the page that answers it."""
         facts |= {
             "base": base_of(request),
             "operator": request.scope.get(OPERATOR),
             "home": self._home,
             "assets": self._assets,
             "now": self.now(),
-            "done": done_of(request),
+            "done": facts.get("done"),
+            "own": lambda: own_session(request),
         }
         return self._templates.get_template(template).render(facts)
 
@@ -101,18 +98,20 @@ def _swatch(plot: plots.Plot, series: plots.Series) -> Markup:
     return Markup(plots.swatch(plot, series))  # noqa: S704 - it holds numbers and ids of our own
 
 
+def own_session(request: Request) -> str | None:
+    """Return the public id of the operator's own session, where the application's session middleware gave one."""
+    session = request.scope.get("session")
+    if not isinstance(session, AsyncSession):
+        return None
+    try:
+        return session.id
+    except CoatcheckError:  # not loaded, or the store is away: pages say that themselves where it matters
+        return None
+
+
 def base_of(request: Request) -> str:
     """Return the relative way from a request's page to the console's first: no page need know where it is mounted."""
-    path, root = request.scope["path"], request.scope.get("root_path", "")
-    inside = path.removeprefix(root)
-    return "../" * (inside.count("/") - 1) or "./"
-
-
-def done_of(request: Request) -> str | None:
-    """Return the words for what was done before, from a known word and a number in the address."""
-    said, count = request.query_params.get("done", ""), request.query_params.get("n", "0")
-    number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
-    return DONE[said].format(sessions=words.sessions_text(number)) if said in DONE else None
+    return "../" * (depth_of(request.scope) - 1) or "./"
 
 
 def see_other(page: str, **parameters: str | int) -> Response:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -57,6 +56,7 @@ class Plot(Struct, frozen=True, kw_only=True):
         millis: each bucket's length.
         series: the rows, each with as many values as there are buckets. Bars stack the first at the bottom.
         decades: the value axis is of powers of ten.
+        reach: buckets between two known values that a line joins at most; beyond it there is a gap.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Plot(Struct, frozen=True, kw_only=True):
     millis: Millis
     series: tuple[Series, ...]
     decades: bool = False
+    reach: int = 1
 
     @property
     def buckets(self) -> int:
@@ -182,18 +183,22 @@ def _bars(plot: Plot, axis: Axis) -> Iterator[str]:
     """Stack the series of each bucket; what is too low to be seen is drawn one pixel high."""
     wide, gap = 100 / plot.buckets, 0.12 if plot.buckets <= 80 else 0.04
     for number in range(plot.buckets):
-        below = 0.0
-        for series in plot.series:
-            value = series.values[number] or 0
-            if value <= 0:
-                continue
-            top, bottom = _y(axis, below + value), _y(axis, below)
-            top = min(top, max(bottom - 1, 0))
-            below += value
+        bottom = float(HEIGHT)
+        parts = [(series, value) for series in plot.series if (value := series.values[number] or 0) > 0]
+        for (series, _), high in zip(parts, _stacked([axis.share(value) for _, value in parts]), strict=True):
+            bottom -= high
             yield (
-                f'<rect x="{(number + gap) * wide:.3f}%" width="{wide * (1 - 2 * gap):.3f}%" y="{top:g}" '
-                f'height="{round(bottom - top, 2):g}" fill="url(#{plot.id}-{series.look})"/>'
+                f'<rect x="{(number + gap) * wide:.3f}%" width="{wide * (1 - 2 * gap):.3f}%" y="{bottom:.2f}" '
+                f'height="{high:.2f}" fill="url(#{plot.id}-{series.look})"/>'
             )
+
+
+def _stacked(shares: Sequence[float]) -> list[float]:
+    """Return how many pixels high each part of a stack is: at least one, and all together no higher than the plot."""
+    heights = [max(round(HEIGHT * share, 2), 1.0) for share in shares]
+    if (over := sum(heights) - HEIGHT) > 0:
+        heights[heights.index(max(heights))] -= over
+    return heights
 
 
 def _lines(plot: Plot, axis: Axis) -> Iterator[str]:
@@ -202,7 +207,7 @@ def _lines(plot: Plot, axis: Axis) -> Iterator[str]:
     yield f'<svg class="stretch" {box} preserveAspectRatio="none">'
     dots: list[str] = []
     for series in plot.series:
-        for run in _runs(series.values):
+        for run in _runs(series.values, plot.reach):
             places = [((number + 0.5) / plot.buckets, _y(axis, value)) for number, value in run]
             if len(places) == 1:
                 (across, height) = places[0]
@@ -225,11 +230,18 @@ def _run(places: Sequence[tuple[float, float]], series: Series, *, filled: bool)
     yield f'<path class="line look-{series.look}{dash}" d="M{path}"/>'
 
 
-def _runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
-    """Yield the unbroken pieces of a row: the known values that follow one another, with their numbers."""
-    for known, group in groupby(enumerate(values), key=lambda pair: pair[1] is not None):
-        if known:
-            yield [(number, value) for number, value in group if value is not None]
+def _runs(values: Sequence[float | None], reach: int) -> Iterator[list[tuple[int, float]]]:
+    """Yield the unbroken pieces of a row: the known values that lie at most *reach* apart, with their numbers."""
+    run: list[tuple[int, float]] = []
+    for number, value in enumerate(values):
+        if value is None:
+            continue
+        if run and number - run[-1][0] > reach:
+            yield run
+            run = []
+        run.append((number, value))
+    if run:
+        yield run
 
 
 def _y(axis: Axis, value: float) -> float:

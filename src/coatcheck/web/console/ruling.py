@@ -17,16 +17,20 @@ from coatcheck.errors import CoatcheckError, Unconfirmed
 from coatcheck.model import Millis
 from coatcheck.selection import Selection
 from coatcheck.sessions import AsyncSessions
+from coatcheck.stores.contract import Capability
 from coatcheck.web.console.acting import note
+from coatcheck.web.console.naming import Naming
 from coatcheck.web.console.pages import Pages
-from coatcheck.web.console.rules import preview, selection_of, written
-from coatcheck.web.console.seeking import PastedCookie
+from coatcheck.web.console.rules import RuleFault, begun_by, preview, selection_of, written
 from coatcheck.web.console.words import sessions_text
 from coatcheck.web.forms import Form, post
 from coatcheck.web.proxies import TrustedProxies
 
 EVERY: Final = 0.25
 """Seconds between two lines of progress, at least."""
+
+ON: Final = "It goes on when this page is closed."
+"""Said with every line of progress but the last: the stylesheet shows one line, so it is gone when all is done."""
 
 _log: Final = logging.getLogger("coatcheck.console")
 
@@ -60,10 +64,11 @@ class Run:
 class Ruling:
     """The page and its form."""
 
-    def __init__(self, sessions: AsyncSessions, pages: Pages, proxies: TrustedProxies) -> None:
+    def __init__(self, sessions: AsyncSessions, pages: Pages, naming: Naming, proxies: TrustedProxies) -> None:
         """Revoke from *sessions*."""
         self._sessions = sessions
         self._pages = pages
+        self._naming = naming
         self._proxies = proxies
         self._runs: set[Run] = set()
 
@@ -73,43 +78,76 @@ class Ruling:
             Route("/rule", self.page, methods=["GET"]),
             post("/rule/preview", self.preview, proxies=self._proxies),
             post("/rule/run", self.run, proxies=self._proxies),
+            post("/revoke-everybody", self.revoke_everybody, proxies=self._proxies),
         ]
 
     async def page(self, request: Request) -> Response:
         """Show the empty form."""
-        return self._form(request, written({}))
+        return await self._form(request, written({}))
 
-    async def preview(self, request: Request, form: Form) -> Response:
-        """Say what the rule means and how many sessions it would end. By POST: what is typed stays out of addresses."""
+    async def preview(self, request: Request, form: Form, *, fault: str | None = None) -> Response:
+        """Say what the rule means and how many sessions it would end. By POST: what is typed stays out of addresses.
+
+        *fault* is why the sessions of an earlier preview were not ended.
+        """
         fields, at = written(form), self._pages.now()
         try:
             selection = selection_of(fields, at)
-            found = await preview(self._sessions, selection) if selection else None
-        except PastedCookie:
-            raise
-        except ValueError as fault:
-            return self._form(request, fields, fault=str(fault), status=400)
+        except RuleFault as unread:
+            return await self._form(request, fields, faults=unread.faults, status=400)
         if selection is None:
-            return self._form(request, fields, fault="Write into at least one field.", status=400)
-        return self._form(request, fields, found=found, words=selection.words(at), at=at)
+            return await self._form(request, fields, faults={"": "Write into at least one field."}, status=400)
+        return await self._previewed(request, fields, selection, at, fault=fault)
 
-    def _form(self, request: Request, fields: dict[str, str], *, status: int = 200, **more: object) -> Response:
-        facts: dict[str, object] = {"found": None, "words": "", "at": 0, "fault": None, **more}
+    async def _previewed(
+        self, request: Request, fields: dict[str, str], selection: Selection, at: Millis, *, fault: str | None = None
+    ) -> Response:
+        """Show what a rule means; *fault* is what was wrong with the typed confirmation."""
+        found = await preview(self._sessions, begun_by(selection, at))
+        names = await self._naming.names(info.user_id for info in found.first)
+        more = {"found": found, "names": names, "words": selection.words(at), "at": at}
+        return await self._form(request, fields, **more, not_confirmed=fault, status=400 if fault else 200)
+
+    async def _form(self, request: Request, fields: dict[str, str], *, status: int = 200, **more: object) -> Response:
+        can_count = Capability.BROWSE in self._sessions.store.traits.capabilities
+        facts: dict[str, object] = {
+            "found": None, "names": {}, "words": "", "at": 0, "faults": {}, "not_confirmed": None,
+            "not_everybody": None, "live": await self._sessions.count() if can_count else None, **more,
+        }  # fmt: skip
         return self._pages.show(request, "rule.html", status=status, fields=fields, **facts)
+
+    async def revoke_everybody(self, request: Request, form: Form) -> Response:
+        """End every session of everybody, if that word was typed."""
+        if form.get("typed", "").strip() != "everybody":
+            fault = "Nothing was done: what was typed is not the word everybody."
+            return await self._form(request, written({}), not_everybody=fault, status=400)
+        ended = await self._sessions.revoke_all()
+        note(request, "revoke_all", ended)
+        detail = (
+            "Everybody is signed out from their next request on, you too, and sign-ins that were under way are refused."
+        )
+        return self._pages.message(request, 200, f"{sessions_text(ended)} ended", detail)
 
     async def run(self, request: Request, form: Form) -> Response:
         """End what the preview showed, if its number was typed; answer with the progress as it happens."""
         fields, at, count = written(form), _number(form, "at"), _number(form, "count")
         try:
             selection = selection_of(fields, at)
-        except ValueError:
-            raise HTTPException(400) from None
+        except RuleFault as wrong:
+            return await self._form(request, fields, faults=wrong.faults, status=400)
         if selection is None:
             raise HTTPException(400)
         if form.get("typed", "").strip().replace(",", "") != str(count):
-            detail = f"What was typed is something else. To end these sessions, type how many they are: {count}."
-            return self._pages.message(request, 400, "Nothing was done", detail)
-        words = selection.words(at)
+            fault = "Nothing was done: what was typed is not the number of these sessions."
+            return await self._previewed(request, fields, selection, at, fault=fault)
+        chosen = begun_by(selection, at)
+        if await self._sessions.count_where(chosen) > count:
+            fault = "Nothing was done: meanwhile the rule applies to more sessions. This is how many they are now."
+            return await self.preview(request, form, fault=fault)
+        return self._run(request, chosen, selection.words(at))
+
+    def _run(self, request: Request, selection: Selection, words: str) -> Response:
+        """Begin to end these sessions, and answer with the progress."""
         run = Run(self._sessions, selection)
         self._runs.add(run)
         run.work.add_done_callback(lambda work: self._over(request, run, work, words))
@@ -130,12 +168,12 @@ class Ruling:
 
 async def _told(run: Run, page: str) -> AsyncIterator[str]:
     """Yield the page with the progress in it. What a browser has shown stays: the stylesheet shows the last line."""
-    begin, _, end = page.partition("<!-- progress -->")
+    begin, _, rest = page.partition("<!-- progress -->")
+    between, _, end = rest.partition("<!-- outcome -->")
     yield begin
     async for looked, ended in run.watch():
-        yield f"<li>{looked:,} looked at, {ended:,} ended</li>\n"
-    yield f'<li class="over" role="status">{await _outcome(run)}</li>\n'
-    yield end
+        yield f"<li>{looked:,} looked at, {ended:,} ended <small>{ON}</small></li>\n"
+    yield f'{between}<p class="outcome card" role="status">{await _outcome(run)}</p>{end}'
 
 
 async def _outcome(run: Run) -> str:

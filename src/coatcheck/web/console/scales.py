@@ -40,8 +40,8 @@ class Axis(Struct, frozen=True):
 
 
 def value_axis(highest: float) -> Axis:
-    """Return an axis that reaches *highest* in steps of 1, 2 or 5 times a power of ten; of at least 1 in all."""
-    step = _round_step(max(highest, 1.0) / MOST_STEPS)
+    """Return an axis that reaches *highest* in whole steps of 1, 2 or 5 times a power of ten: it counts."""
+    step = max(_round_step(max(highest, 1.0) / MOST_STEPS), 1.0)
     count = max(ceil(round(max(highest, 1.0) / step, 9)), 1)
     return Axis(tuple(step * number for number in range(count + 1)))
 
@@ -68,7 +68,9 @@ def short_number(value: float) -> str:
 
 
 def whole_number(value: float) -> str:
-    """Return a number as tables show it: thousands apart, decimals only where it is small."""
+    """Return a number as tables show it: thousands apart, decimals only where it is small, and no 0 where it is not."""
+    if 0 < abs(value) < 0.005:
+        return "<0.01"
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"

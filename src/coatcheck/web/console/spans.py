@@ -35,7 +35,25 @@ class Span(Struct, frozen=True, kw_only=True):
 
     def begin(self, now: Millis) -> Millis:
         """Return the first bucket's beginning, so that the last is the one that *now* lies in."""
-        return now - now % self.bucket - (self.buckets - 1) * self.bucket
+        return bucket_begin(now, self.bucket) - (self.buckets - 1) * self.bucket
+
+    @property
+    def reach(self) -> int:
+        """Buckets over which a line joins two samples: sweeps count live sessions only every few minutes."""
+        return max(REACH, self.bucket * self.buckets // 12) // self.bucket
+
+
+REACH: Final[Millis] = 15 * LENGTH["minute"]
+"""Milliseconds between two samples that a line joins at least; in longer spans it is a twelfth of the span."""
+
+WEEK: Final[Millis] = 7 * LENGTH["day"]
+_MONDAY: Final[Millis] = 4 * LENGTH["day"]
+"""The first Monday after the beginning of the Unix epoch, which was a Thursday."""
+
+
+def bucket_begin(at: Millis, bucket: Millis) -> Millis:
+    """Return the beginning of the bucket that *at* lies in, in UTC. Weeks begin on Monday."""
+    return at - (at - (_MONDAY if bucket == WEEK else 0)) % bucket
 
 
 SPANS: Final[dict[str, Span]] = {
@@ -51,18 +69,8 @@ SPANS: Final[dict[str, Span]] = {
             refresh=10,
             grain="10 minutes",
         ),
-        Span(
-            name="month",
-            title="Month",
-            every="hour",
-            bucket=6 * LENGTH["hour"],
-            buckets=124,
-            refresh=60,
-            grain="6 hours",
-        ),
-        Span(
-            name="year", title="Year", every="day", bucket=3 * LENGTH["day"], buckets=122, refresh=300, grain="3 days"
-        ),
+        Span(name="month", title="Month", every="hour", bucket=LENGTH["day"], buckets=31, refresh=60, grain="day"),
+        Span(name="year", title="Year", every="day", bucket=WEEK, buckets=52, refresh=300, grain="week"),
     )
 }
 """Every span, by its name. A bucket's bars are so many that each can still be seen and pointed at."""
@@ -75,7 +83,8 @@ def put_together(counts: Sequence[Counts], bucket: Millis) -> list[Counts]:
     classes are not at hand here, and a slow minute must not vanish in its hour.
     """
     return [
-        _sum(at, bucket, tuple(group)) for at, group in groupby(counts, key=lambda count: count.at - count.at % bucket)
+        _sum(at, bucket, tuple(group))
+        for at, group in groupby(counts, key=lambda count: bucket_begin(count.at, bucket))
     ]
 
 

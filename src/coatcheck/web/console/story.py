@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 from coatcheck.model import Millis, SessionInfo
-from coatcheck.web.console.words import ENDED, browser_name
+from coatcheck.web.console.words import ENDED, browser_name, known_as
 
 Kind: TypeAlias = Literal["past", "now", "future", "end"]
 
@@ -25,18 +25,22 @@ class Moment(Struct, frozen=True):
     detail: str = ""
 
 
-def story(info: SessionInfo, now: Millis) -> list[Moment]:
-    """Return the moments of a session, in order. Those of one time stay in the order in which they come about."""
-    moments = [*_past(info), *(_to_come(info, now) if info.ended_at is None else _ended(info))]
+def story(info: SessionInfo, now: Millis, names: Mapping[str, str]) -> list[Moment]:
+    """Return the moments of a session, in order. Those of one time stay in the order in which they come about.
+
+    *names* are those of users, by their ids.
+    """
+    moments = [*_past(info, names), *(_to_come(info, now) if info.ended_at is None else _ended(info))]
     return sorted(moments, key=lambda each: each.at)
 
 
-def _past(info: SessionInfo) -> Iterator[Moment]:
+def _past(info: SessionInfo, names: Mapping[str, str]) -> Iterator[Moment]:
     """Yield what happened while it lived."""
     address = info.device.first_address if info.device else None
     where = f"{browser_name(info.device)}, {f'from {address}' if address else 'address unknown'}"
     at_once = info.auth_time is not None and info.auth_time - info.created_at < SAME
-    begin = f"Signed in as {info.user_id}" if at_once else _maker(info)
+    user = known_as(info.user_id, names)
+    begin = f"Signed in as {user}" if at_once else _maker(user)
     yield Moment(info.created_at, "past", "Created", f"{begin}. {where}.")
     if info.auth_time is not None and (not at_once or info.amr or info.aal is not None):
         how = f" With {', '.join(info.amr)}." if info.amr else ""
@@ -51,17 +55,19 @@ def _past(info: SessionInfo) -> Iterator[Moment]:
     yield Moment(info.last_seen_at, "past", "Last seen", f"From {last}." if last else "")
 
 
-def _maker(info: SessionInfo) -> str:
-    return f"By user {info.user_id}" if info.user_id is not None else "By a visitor who was not signed in"
+def _maker(user: str | None) -> str:
+    return f"By user {user}" if user is not None else "By a visitor who was not signed in"
 
 
 def _to_come(info: SessionInfo, now: Millis) -> Iterator[Moment]:
     """Yield the present and the deadlines of a session that left no tombstone yet."""
     yield Moment(now, "now", "Now", "" if info.live else "Over, and not swept yet: its cookie opens nothing any more.")
     if info.idle_expires_at is not None:
-        yield _deadline(info.idle_expires_at, now, "Idle deadline", "Every use of the session moves it.")
+        yield _deadline(
+            info.idle_expires_at, now, "Idle deadline", "The idle timeout. Every use of the session moves it."
+        )
     if info.expires_at is not None:
-        yield _deadline(info.expires_at, now, "Absolute deadline", "Nothing moves it.")
+        yield _deadline(info.expires_at, now, "Absolute deadline", "The absolute timeout. Nothing moves it.")
 
 
 def _deadline(at: Millis, now: Millis, title: str, detail: str) -> Moment:

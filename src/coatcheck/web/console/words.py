@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,8 +13,8 @@ ENDED: Final[dict[str, str]] = {
     "signed_out": "signed out by its user",
     "revoked": "revoked",
     "evicted": "made room for a newer sign-in",
-    "idle": "not used for too long",
-    "absolute": "reached its maximum length",
+    "idle": "not used for too long (idle timeout)",
+    "absolute": "reached its maximum length (absolute timeout)",
     "superseded": "replaced by a new sign-in in the same browser",
 }
 """Why a session ended, by its reason."""
@@ -57,6 +58,11 @@ def relative(millis: Millis, now: Millis) -> str:
 def browser_name(device: Device | None) -> str:
     """Return the device's name for people."""
     return device.name if device else "Unknown browser"
+
+
+def known_as(user_id: str | None, names: Mapping[str, str]) -> str | None:
+    """Return a user's name with the id, such as ``"Ada Lovelace (u-1815)"``; the id alone where no name is known."""
+    return user_id if user_id is None or user_id not in names else f"{names[user_id]} ({user_id})"
 
 
 def ends_at(info: SessionInfo) -> Millis | None:

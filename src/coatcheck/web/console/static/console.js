@@ -113,13 +113,27 @@ function place(readout, glass, share) {
 async function refresh() {
   const old = document.getElementById("live");
   try {
-    const answer = await fetch(`live?span=${old.dataset.span}`, { headers: { accept: "text/html" }, redirect: "error" });
-    if (answer.status === 403) return location.reload(); // no operator any more: let the server say so
+    const answer = await fetch(`live?span=${old.dataset.span}`, { headers: { accept: "text/html" }, redirect: "manual" });
+    // No operator any more, or signed out: let the server say so.
+    if (answer.type === "opaqueredirect" || [401, 403].includes(answer.status)) return location.reload();
     if (answer.ok) swap(old, await answer.text());
+    else stale();
   } catch {
-    return leave(); // the server is away, or leads elsewhere: what is shown stays, with its time
+    stale(); // the server is away
   }
   wait();
+}
+
+/** Say that what is shown is not of now; the next answer that arrives takes the words away with the rest. */
+function stale() {
+  const live = document.getElementById("live");
+  live.classList.remove("moving");
+  if (live.querySelector(".stale")) return;
+  const said = document.createElement("p");
+  said.className = "note bad stale";
+  said.setAttribute("role", "status");
+  live.prepend(said);
+  said.textContent = `Not updated since ${live.querySelector(".asof time").textContent}: the server did not answer as it should. It is asked again.`;
 }
 
 /** Put the new part in the old one's place; what is open stays open, and the focus where it was. */
@@ -145,11 +159,6 @@ function pathTo(element) {
   return [".pause", "summary", ".scroll"].find((part) => element.matches(part)) ?? null;
 }
 
-function leave() {
-  document.getElementById("live").classList.remove("moving");
-  wait();
-}
-
 function wait() {
   clearTimeout(timer);
   const live = document.getElementById("live");
@@ -159,7 +168,7 @@ function wait() {
 
 function rest(live, wanted) {
   resting = wanted;
-  live.querySelector(".pause").textContent = resting ? "Go on" : "Pause";
+  live.querySelector(".pause").textContent = resting ? "Resume" : "Pause";
   live.classList.toggle("moving", !resting);
 }
 
@@ -167,7 +176,7 @@ function begin(live) {
   const pause = document.createElement("button");
   pause.type = "button";
   pause.className = "quiet small pause";
-  pause.textContent = resting ? "Go on" : "Pause";
+  pause.textContent = resting ? "Resume" : "Pause";
   pause.addEventListener("click", () => {
     rest(live, !resting);
     if (resting) clearTimeout(timer);
