@@ -216,11 +216,10 @@ def still(page: Page, name: str) -> None:
 
 
 def stills(browser: Browser, site: Site) -> None:
-    """Take the operator's page, its story of a session, and the page on a phone."""
+    """Take the operator's page, light and dark, and its story of a session."""
     for name, options in (
         ("operator", {"viewport": {"width": 1280, "height": 800}}),
         ("operator-dark", {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"}),
-        ("operator-phone", {"viewport": {"width": 360, "height": 740}}),
     ):
         page = window(browser, site, agent=AGENTS[1], **options)
         sign_in(page, JOAN, "/sign-in?next=/operator/")
