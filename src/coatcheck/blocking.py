@@ -193,8 +193,7 @@ class Sessions(Corrected):
     @property
     def upkeep_due(self) -> bool:
         """As `AsyncSessions.upkeep_due`."""
-        counter = self._core.counter
-        return self.sweep_due or (counter is not None and counter.is_due())
+        return counting.upkeep_due(self._core)
 
     def upkeep_if_due(self) -> None:
         """As `AsyncSessions.upkeep_if_due`; a WSGI application calls it after a response."""

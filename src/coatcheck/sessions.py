@@ -304,8 +304,7 @@ class AsyncSessions(Corrected):
     @property
     def upkeep_due(self) -> bool:
         """Whether this process should sweep or write its counts; costs no I/O."""
-        counter = self._core.counter
-        return self.sweep_due or (counter is not None and counter.is_due())
+        return counting.upkeep_due(self._core)
 
     async def upkeep_if_due(self) -> None:
         """Do what is due: a bounded sweep, in turn with other workers, and writing this process's counts."""

@@ -163,10 +163,6 @@ class Core:
             self._told = self.offset
             self.emit("store.clock_drift", millis=self.offset)
 
-    def reading(self) -> AbstractContextManager[None]:
-        """Count how long the store takes to look a session up in this block, also when it does not answer."""
-        return self.counter.timing("read") if self.counter else _UNTIMED
-
     def writing(self) -> AbstractContextManager[None]:
         """Count how long the store takes to write in this block."""
         return self.counter.timing("write") if self.counter else _UNTIMED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, cast
 from weakref import WeakSet
@@ -21,6 +22,9 @@ from coatcheck.verbs import Tally
 MOST_MINUTES: Final = 1440
 """Minutes of counts that wait at most while the store does not answer: a day's."""
 
+FOLD: Final = 4096
+"""Times of the store that are kept at most before they are sorted into classes."""
+
 AT_ONCE: Final = 60
 """Minutes that one step of the store adds, so that it stays short after an outage too."""
 
@@ -35,6 +39,7 @@ class Counter:
         self._core = core
         self._lock = threading.Lock()
         self._minutes: dict[Millis, dict[str, int]] = {}
+        self._times: dict[Kind, deque[float]] = {"read": deque(), "write": deque()}
         self._due: Millis = 0
         _all.add(self)
 
@@ -43,6 +48,24 @@ class Counter:
         name = counting.name_of(event)
         if name is not None:
             self.add(name, event.at)
+
+    def took(self, kind: Kind, seconds: float) -> None:
+        """Count a time of the store's: kept as it is for now, because a request is waiting."""
+        times = self._times[kind]
+        times.append(seconds)
+        if len(times) >= FOLD:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Sort the times that were kept into their classes, in the present minute."""
+        now = self._core.now()
+        for kind, times in self._times.items():
+            for _ in range(len(times)):
+                try:
+                    seconds = times.popleft()
+                except IndexError:  # another thread folds too
+                    break
+                self.add(counting.class_of(kind, seconds), now)
 
     def timing(self, kind: Kind) -> Timing:
         """Count how long the store takes in a block."""
@@ -61,10 +84,11 @@ class Counter:
 
     def has_some(self) -> bool:
         """Whether there is something to write."""
-        return bool(self._minutes)
+        return bool(self._minutes or self._times["read"] or self._times["write"])
 
     def take(self) -> list[Tally]:
         """Return what was counted, oldest first, and begin anew."""
+        self._fold()
         with self._lock:
             minutes, self._minutes = self._minutes, {}
         return [Tally(at, counts) for at, counts in sorted(minutes.items())]
@@ -79,10 +103,11 @@ class Counter:
         """Count for a new process: what its parent counted is its parent's to write, and so is the lock."""
         self._lock = threading.Lock()
         self._minutes = {}
+        self._times = {"read": deque(), "write": deque()}
 
-    def is_due(self) -> bool:
+    def is_due(self, now: Millis) -> bool:
         """Whether there is something to write and the policy's interval is over."""
-        return self.has_some() and self._core.now() >= self._due
+        return now >= self._due and self.has_some()
 
     def wait(self, every: Millis) -> None:
         """Be due again after *every*."""
@@ -105,8 +130,7 @@ class Timing:
 
     def __exit__(self, *_exc: object) -> None:
         """Count."""
-        took = self._core.runtime.elapsed() - self._began
-        self._counter.add(counting.class_of(self._kind, took), self._core.now())
+        self._counter.took(self._kind, self._core.runtime.elapsed() - self._began)
 
 
 _all: Final[WeakSet[Counter]] = WeakSet()
@@ -157,10 +181,18 @@ async def write_safely(core: Core) -> None:
         _log.exception("counts could not be written")
 
 
+def upkeep_due(core: Core) -> bool:
+    """Whether this process should sweep or write its counts; asked after every answer where no lifespan runs."""
+    now = core.now()
+    if core.policy.sweep_ms is not None and now >= core.next_sweep:
+        return True
+    return core.counter is not None and core.counter.is_due(now)
+
+
 async def write_if_due(core: Core) -> None:
     """Write if there is something to write and this process's interval is over."""
     counter, every = core.counter, core.policy.count_ms
-    if counter is not None and every is not None and counter.is_due():
+    if counter is not None and every is not None and counter.is_due(core.now()):
         counter.wait(every)
         await write_safely(core)
 

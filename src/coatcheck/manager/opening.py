@@ -50,8 +50,12 @@ async def fill(state: State) -> None:
             if is_owed(core, ticket):
                 state.judgement = SIGNED_OUT
                 return
-        with core.reading():
+        began = core.runtime.elapsed()
+        try:
             found = (await core.store.find((ticket.id,)))[0]
+        finally:  # a `with` costs more, and this is every request
+            if core.counter is not None:
+                core.counter.took("read", core.runtime.elapsed() - began)
         if core.is_off():
             await core.follow_clock()
     except StoreUnavailable as fault:
