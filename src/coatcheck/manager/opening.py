@@ -64,10 +64,15 @@ async def fill(state: State) -> None:
     adopt(state, found, ticket)
     if state.record is not None and state.current is not None:
         state.data = Data(state.record.data)
-        return
-    report(core, found)
+    else:
+        await _opened_nothing(state, found, ticket)
+
+
+async def _opened_nothing(state: State, found: Found, ticket: tokens.Ticket) -> None:
+    """Tell why a ticket opened nothing, where that is worth telling."""
+    report(state.core, found)
     if state.judgement is NO_TICKET and not isinstance(found, Damaged):
-        core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
+        state.core.emit("cookie.rejected", session_id=ticket.id, why="unknown")
     if state.judgement.theft:
         await _suspect(state)
 
