@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -44,7 +45,7 @@ class Gate:
         self._open.set()
 
 
-class Shop:
+class Shop(ABC):
     """The shop on a library whose session is a plain mapping. One is made for each run and thrown away after it."""
 
     key: str
@@ -57,17 +58,17 @@ class Shop:
         self.gates: dict[str, Gate] = {}
         self.app: ASGIApp = self.around(Starlette(routes=self.routes()))
 
+    @abstractmethod
     def around(self, app: Starlette) -> ASGIApp:
         """Put the library's middleware around *app*."""
-        raise NotImplementedError
 
+    @abstractmethod
     def planted(self) -> str:
         """Return a cookie value of the library's own shape that it never made."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def sign_in(self, request: Request, user: str) -> None:
         """Sign *user* in, as the library's documentation advises."""
-        raise NotImplementedError
 
     async def sign_out(self, request: Request) -> None:
         """Sign out, as the library's documentation advises."""
