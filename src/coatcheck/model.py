@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace as replace
 
 from coatcheck.discreet import Discreet
+from coatcheck.origin import PLAIN, Origin
 
 Millis: TypeAlias = int
 """A point in time or a length of time, in whole milliseconds."""
@@ -96,6 +97,7 @@ class Record(Discreet, frozen=True, kw_only=True):
         tenant: the namespace the session lives in.
         device: what is known of the browser.
         data: the application's keys, each value encoded by the codec.
+        origin: how the session came to be; written when it is made and never after.
         schema: the format the record was written in.
     """
 
@@ -124,6 +126,7 @@ class Record(Discreet, frozen=True, kw_only=True):
     tenant: str = ""
     device: Device | None = None
     data: Mapping[str, bytes] = _NOTHING
+    origin: Origin = PLAIN
     schema: int = RECORD_SCHEMA
 
     def __repr__(self) -> str:
@@ -227,7 +230,7 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
     """One session as lists show it: no secret, no digest, no application data.
 
     Times are milliseconds since the Unix epoch. ``reason`` is ``None`` while the session lives. Of an ended session
-    neither roles nor how its user signed in are known any more.
+    neither roles nor how its user signed in nor how it came to be are known any more.
 
     Attributes:
         rotated_at: when its present secret was made.
@@ -235,6 +238,10 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
         auth_time: when the user last proved who they are.
         amr: how (RFC 8176 values).
         aal: assurance level (NIST SP 800-63B), ``None`` when nobody stated one.
+        carrier: what carries its ticket: ``"cookie"``, ``"bearer"``, ``"exchange"`` or ``"accounts"`` (a browser's list
+            of accounts); empty once it has ended.
+        actor_id: who really acts, where somebody impersonates the user.
+        label: the name that a person gave to an API token.
     """
 
     id: str
@@ -257,6 +264,9 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
     auth_time: Millis | None = None
     amr: tuple[str, ...] = ()
     aal: int | None = None
+    carrier: str = "cookie"
+    actor_id: str | None = None
+    label: str | None = None
 
     @property
     def live(self) -> bool:
@@ -280,7 +290,7 @@ def describe(found: Record | Tombstone, now: Millis) -> SessionInfo:
             id=found.id, user_id=found.user_id, roles=(), created_at=found.created_at,
             last_seen_at=found.last_seen_at, idle_expires_at=None, expires_at=None, ended_at=found.ended_at,
             reason=found.reason, persistent=False, lifetime="", version=0, generation=0, device=found.device,
-            data_bytes=0,
+            data_bytes=0, carrier="",
         )  # fmt: skip
     return SessionInfo(
         id=found.id, user_id=found.user_id, roles=found.roles, created_at=found.created_at,
@@ -289,5 +299,5 @@ def describe(found: Record | Tombstone, now: Millis) -> SessionInfo:
         version=found.version, generation=found.generation, device=found.device,
         data_bytes=sum(len(key.encode()) + len(value) for key, value in found.data.items()),
         rotated_at=found.rotated_at, confirmed_at=found.confirmed_at, auth_time=found.auth_time, amr=found.amr,
-        aal=found.aal,
+        aal=found.aal, carrier=found.origin.carrier, actor_id=found.origin.actor_id, label=found.origin.label,
     )  # fmt: skip

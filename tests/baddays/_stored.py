@@ -60,7 +60,7 @@ class InRedis:
             client.setrange(self._name(session_id), 1, bytes((schema,)))
 
     def add_news(self, session_id: str) -> None:
-        """Add a seventh part."""
+        """Add a part after the seventh, which is the origin and may be missing."""
         raw = self.raw(session_id)
         at = 108 + int.from_bytes(raw[106:108], "big")
         at += 2 + raw[at]
@@ -68,8 +68,8 @@ class InRedis:
         at += 1
         for _ in range(count):
             at += 2 + int.from_bytes(raw[at : at + 2], "big")
-        part = len(NEWS).to_bytes(2, "big") + NEWS.encode()
-        made = raw[:start] + bytes((count + 1,)) + raw[start + 1 : at] + part + raw[at:]
+        parts = bytes(2) * (7 - count) + len(NEWS).to_bytes(2, "big") + NEWS.encode()
+        made = raw[:start] + bytes((8,)) + raw[start + 1 : at] + parts + raw[at:]
         made = made[:5] + len(made).to_bytes(4, "big") + made[9:]
         with self._server.client() as client:
             client.set(self._name(session_id), made, keepttl=True)

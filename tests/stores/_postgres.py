@@ -15,6 +15,8 @@ from coatcheck.stores.postgres.options import read_url
 from coatcheck.testing.contract import Kind
 from tests.servers.postgres import PostgresServer
 
+PATIENT = "5s"
+"""A store's timeout where time is not the question: a busy machine's slowness is no outage."""
 TABLES = ("sessions", "users", "tenants", "sides", "leases", "keys", "counts")
 
 

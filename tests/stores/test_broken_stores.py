@@ -10,7 +10,7 @@ from coatcheck.model import replace
 from coatcheck.stores.contract import Store, Traits
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing.contract import Bench, OpenStore, StoreContract
-from tests.stores import broken, broken_counts
+from tests.stores import broken, broken_counts, broken_origins
 
 TESTS = sorted(name for name in dir(StoreContract) if name.startswith("test_"))
 
@@ -76,6 +76,16 @@ EXPECTED: dict[type[MemoryStore], set[str]] = {
     broken_counts.RacesTheCounts: {"test_everybodys_counts_add_up"},
     broken_counts.RemembersMinutes: {"test_buckets_are_forgotten_when_their_time_is_over"},
     broken_counts.CountsTooMuch: {"test_counts_are_read_in_order_and_within_bounds"},
+    broken_origins.DropsOrigins: {
+        "test_an_origin_comes_back_as_it_was",
+        "test_an_origin_survives_a_commit_and_a_touch",
+        "test_an_origin_survives_every_change_of_privilege",
+        "test_an_origin_is_not_handed_on",
+    },
+    broken_origins.ForgetsOriginsInCommits: {"test_an_origin_survives_a_commit_and_a_touch"},
+    broken_origins.ForgetsOriginsInRotations: {"test_an_origin_survives_every_change_of_privilege"},
+    broken_origins.HandsOriginsOn: {"test_an_origin_is_not_handed_on"},
+    broken_origins.ListsWithoutOrigins: {"test_lists_show_the_origin", "test_pages_show_the_origin"},
 }
 
 

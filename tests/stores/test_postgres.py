@@ -7,7 +7,7 @@ import pytest
 from coatcheck.testing.contract import OpenStore, Plant, StoreContract
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import PostgresServer
-from tests.stores._postgres import Place
+from tests.stores._postgres import PATIENT, Place
 
 
 class _PostgresContract(StoreContract):
@@ -39,21 +39,21 @@ class _On15:
     @pytest.fixture
     def place(self, postgres15: PostgresServer) -> Place:
         """Use PostgreSQL 15 directly."""
-        return Place(postgres15, "contract")
+        return Place(postgres15, "contract", timeout=PATIENT)
 
 
 class _On18:
     @pytest.fixture
     def place(self, postgres18: PostgresServer) -> Place:
         """Use PostgreSQL 18 directly."""
-        return Place(postgres18, "contract")
+        return Place(postgres18, "contract", timeout=PATIENT)
 
 
 class _Through:
     @pytest.fixture
     def place(self, postgres15: PostgresServer, pgbouncer: PgBouncer) -> Place:
         """Use PostgreSQL 15 through PgBouncer, which pools transactions."""
-        return Place(postgres15, "contract", through=pgbouncer.url)
+        return Place(postgres15, "contract", through=pgbouncer.url, timeout=PATIENT)
 
 
 class TestPostgres15(_On15, _Blocking):

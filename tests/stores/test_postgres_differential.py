@@ -10,6 +10,7 @@ import pytest
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.model import Device, Found, Record, Tombstone
+from coatcheck.origin import PLAIN, Origin
 from coatcheck.runtime import finish
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing._make import IDLE, MINUTE, NOW, Maker
@@ -67,6 +68,7 @@ class Story:
             user, created_at=now, last_seen_at=now - pick.randrange(3), rotated_at=now, data=self.data(),
             idle_expires_at=pick.choice((None, now + IDLE)), expires_at=pick.choice((None, now + 3 * IDLE)),
             locks=pick.random() < 0.2, device=pick.choice((None, Device(agent_hash=b"12345678", browser="x"))),
+            origin=pick.choice((PLAIN, Origin(actor_id="öl"))),
         )  # fmt: skip
         old = self.lately() if self.records and pick.random() < 0.4 else None
         replacing = old and Replacing(

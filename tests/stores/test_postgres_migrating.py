@@ -19,6 +19,7 @@ from coatcheck.testing._make import NOW, Maker, put
 from coatcheck.verbs import Buried, Created, Tally
 from tests.conftest import Gap
 from tests.fast.cli.conftest import run
+from tests.servers.ports import free_port
 from tests.servers.postgres import PostgresServer
 from tests.stores._postgres import Place, restricted
 
@@ -239,14 +240,6 @@ def test_options_that_would_be_ignored_are_refused(given: tuple[str, ...]) -> No
 
 def test_no_server_is_an_outage_and_not_a_fault_of_set_up(place: Place) -> None:
     """A server that is not there may come back: exit code 3, not 2."""
-    url = f"postgresql://postgres@127.0.0.1:{_closed_port()}/postgres"
+    url = f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
     with pytest.raises(StoreUnavailable, match="refused"):
         migrate(url)
-
-
-def _closed_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -18,7 +18,7 @@ from coatcheck.testing._make import IDLE, NOW, Maker, active, put
 from coatcheck.verbs import AtLimit, Buried, Created, Limit, NotCreated, Refusal
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import wait_for
-from tests.stores._postgres import Place, waiting
+from tests.stores._postgres import PATIENT, Place, waiting
 
 RIVALS = 24
 ROUNDS = 40
@@ -27,7 +27,7 @@ ROUNDS = 40
 @pytest.fixture
 def place(postgres15: PostgresServer) -> Place:
     """Give an empty schema."""
-    place = Place(postgres15, "races")
+    place = Place(postgres15, "races", timeout=PATIENT)
     place.prepare()
     return place
 

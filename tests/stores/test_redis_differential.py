@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from coatcheck.model import Device, Millis, Record, Tombstone
+from coatcheck.origin import PLAIN, Origin
 from coatcheck.runtime import finish
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.redis import RedisStore
@@ -91,6 +92,7 @@ class History:
             user, created_at=self.now, last_seen_at=self.now, rotated_at=self.now, data=self.data(), device=device,
             idle_expires_at=self.some(None, self.now + 50), expires_at=self.some(None, self.now + 90, self.now + 400),
             locks=self.some(True, False, False), generation=self.some(1, 4), roles=self.some((), ("a", "b")),
+            origin=self.some(PLAIN, Origin(carrier="bearer", label="é")),
         )  # fmt: skip
         old = self.pick()
         generation = self.some(None, old.generation, 1)

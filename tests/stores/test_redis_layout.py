@@ -153,9 +153,9 @@ def test_what_a_newer_release_added_is_kept(store: RedisStore, make: Maker) -> N
     parts_at = layout.HEAD.size + len("ann") + 2 + 15
     assert raw[parts_at] == 6
     raw[2] |= 128
-    raw[parts_at : parts_at + 1] = b"\x07"
+    raw[parts_at : parts_at + 1] = b"\x08"
     data_at = bytes(raw).index(b"\x00\x04\x00\x00\x08cart")
-    raw[data_at:data_at] = b"\x00\x05extra"
+    raw[data_at:data_at] = b"\0\0\x00\x05extra"  # no origin, and what comes after it
     raw[5:9] = len(raw).to_bytes(4, "big")
     server(store).set(name, bytes(raw))
     assert found(store, record.id) == record
@@ -164,7 +164,7 @@ def test_what_a_newer_release_added_is_kept(store: RedisStore, make: Maker) -> N
     finish(store.rotate(record.id, generation=1, rotation=make.rotation(record), change=put(), now=NOW))
     finish(store.set_roles("ann", ("x",), now=NOW))
     after = server(store).get(name) or b""
-    assert b"\x00\x05extra" in after
+    assert b"\0\0\x00\x05extra" in after
     assert after[2] & 128
     read = found(store, record.id)
     assert (read.roles, read.device.last_address, read.data["a"]) == (("x",), long.address, b"1")

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.model import replace
+from coatcheck.origin import PLAIN, Origin
 from coatcheck.runtime import finish
-from coatcheck.stores.sqlite import SqliteStore, connecting, faults, schema
+from coatcheck.stores.sqlite import SqliteStore, connecting, faults, rows, schema, sql
 from coatcheck.stores.sqlite.database import database
 from coatcheck.testing._make import NOW, Maker, put
 
@@ -184,8 +186,31 @@ def test_a_file_that_only_a_newer_release_can_use_is_refused(file: Path) -> None
     """A format beyond this release is refused when the store opens, and not touched."""
     finish(SqliteStore(file).open())
     upgrade(file, ADDITION, BREAK)
-    with pytest.raises(ConfigurationError, match=r"newer coatcheck \(format 5; this one knows 3\)"):
+    with pytest.raises(ConfigurationError, match=r"newer coatcheck \(format 6; this one knows 4\)"):
         finish(SqliteStore(file).open())
+
+
+def test_a_release_that_knows_three_steps_uses_the_file(file: Path) -> None:
+    """Promise 12: it reads, makes and ends sessions of a migrated file, and leaves what it does not know."""
+    known = sql.COLUMNS.removesuffix(", origin")
+    insert = f"INSERT INTO sessions ({known}) VALUES ({', '.join('?' * (known.count(',') + 1))})"  # noqa: S608
+    maker = Maker(b"key")
+    old, new = maker.record("ann", data={"a": b"1"}), maker.record("ann", origin=Origin(carrier="bearer"))
+    with closing(sqlite3.connect(file, isolation_level=None)) as before:
+        schema.migrate(before, str(file), schema.STEPS[:3])
+        before.execute("PRAGMA journal_mode = WAL")
+        before.execute(insert, rows.encode(old)[:-1])
+        store = SqliteStore(file)
+        assert finish(store.find([old.id])) == [old]
+        finish(store.create(new, now=NOW))
+        schema.migrate(before, str(file), schema.STEPS[:3])
+        later = maker.record("ann")
+        before.execute(insert, rows.encode(later)[:-1])
+        statement = f"SELECT {known} FROM sessions WHERE id = ?"  # noqa: S608
+        assert rows.decode((*before.execute(statement, (new.id,)).fetchone(), None)) == replace(new, origin=PLAIN)
+        before.execute(sql.SAVE_DATA, (2, rows.encode_data(old), new.id))
+        assert finish(store.find([later.id, new.id])) == [later, replace(new, data=old.data, version=2)]
+        finish(store.close())
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(file: Path) -> None:

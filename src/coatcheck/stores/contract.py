@@ -157,7 +157,7 @@ class Store(Protocol):
         this release can read count towards the limit, and a sign-in that is made under one ends those of the user's
         that are over, with their clock's reason: else activity that a slower worker records could bring one back
         beside the new one. A session that the idle clock only locked neither counts nor ends. The answer holds the
-        record as stored, its ``epoch`` filled in.
+        record as stored, its ``epoch`` filled in. ``record.origin`` is written here and by no other verb.
         """
         ...
 

@@ -39,6 +39,7 @@ pytest.register_assert_rewrite(
     "coatcheck.testing.contract_end",
     "coatcheck.testing.contract_limit",
     "coatcheck.testing.contract_list",
+    "coatcheck.testing.contract_origin",
     "coatcheck.testing.contract_secrecy",
     "coatcheck.testing.contract_sweep",
     "coatcheck.testing.contract_unreadable",
@@ -55,6 +56,7 @@ from coatcheck.testing.contract_create import FindAndCreate, Replace  # noqa: E4
 from coatcheck.testing.contract_end import EndMany, EndOne  # noqa: E402
 from coatcheck.testing.contract_limit import Epochs, Limits  # noqa: E402
 from coatcheck.testing.contract_list import Browse, ListUser  # noqa: E402
+from coatcheck.testing.contract_origin import Origins  # noqa: E402
 from coatcheck.testing.contract_secrecy import Secrecy  # noqa: E402
 from coatcheck.testing.contract_sweep import Sweep  # noqa: E402
 from coatcheck.testing.contract_unreadable import Unreadable  # noqa: E402
@@ -63,6 +65,6 @@ from coatcheck.testing.contract_upkeep import Lease, Life, Side, Tenants  # noqa
 
 class StoreContract(
     FindAndCreate, Replace, Limits, Epochs, Commit, Touch, Rotate, EndOne, EndMany,
-    ListUser, Browse, Sweep, Unreadable, Side, Lease, Count, Life, Tenants, Secrecy,
+    Origins, ListUser, Browse, Sweep, Unreadable, Side, Lease, Count, Life, Tenants, Secrecy,
 ):  # fmt: skip
     """Every test of the store contract. Override the fixture ``open_store``."""

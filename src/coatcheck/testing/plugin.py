@@ -19,7 +19,9 @@ Fixtures: ``frozen_clock``, ``captured_events`` and ``sign_in``. A fixture of th
 Where the manager is built at import, use `coatcheck.testing.freeze` and ``sessions.subscribe(captured_events)``.
 
 While tests run, sessions may travel over plain http to the hosts that test clients make up (`HOSTS`), and only to
-those; outside pytest they are refused like any other (DESIGN ruling 6: ``allow_http_hosts``).
+those; outside pytest they are refused like any other (DESIGN ruling 6: ``allow_http_hosts``). A request to them that
+says nothing of where it comes from is taken for one of the application's own pages; one that says it comes from another
+site is refused as everywhere.
 """
 
 from __future__ import annotations

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, get_args
 
+import msgspec
+
 from coatcheck.model import RECORD_SCHEMA, Damaged, Device, Found, FromTheFuture, Reason, Record, Tombstone
+from coatcheck.origin import PLAIN, decode_origin, encode_origin
 from coatcheck.stores.postgres import sql
 
 RawRow: TypeAlias = Sequence[Any]
@@ -30,6 +33,8 @@ def decode(raw: RawRow) -> Decoded:
         return FromTheFuture(raw[ID], raw[_SCHEMA])
     try:
         return _read(raw)
+    except msgspec.MsgspecError:
+        return Damaged(raw[ID], "column origin cannot be decoded")
     except ValueError as fault:
         return Damaged(raw[ID], str(fault))
     except TypeError:  # an array of arrays
@@ -41,12 +46,13 @@ def _read(raw: RawRow) -> Record | Tombstone:
 
     Raises:
         ValueError: it is damaged; the message repeats no value.
+        msgspec.MsgspecError: its origin is.
     """
     (
         session_id, tenant, schema, digest, created_at, last_seen_at, idle, absolute, rotated_at, previous, nonce,
         confirmed_at, rotate_due, user_id, roles, auth_time, amr, aal, version, generation, epoch, locks, lifetime,
         persistent, agent_hash, browser, system, first_address, last_address, device_id, keys, values, ended_at,
-        reason, had_data,
+        reason, had_data, origin,
     ) = raw  # fmt: skip
     device = None if agent_hash is None else Device(
         browser=browser, system=system, agent_hash=agent_hash, first_address=first_address,
@@ -66,9 +72,9 @@ def _read(raw: RawRow) -> Record | Tombstone:
         id=session_id, secret_digest=digest, created_at=created_at, last_seen_at=last_seen_at, idle_expires_at=idle,
         expires_at=absolute, rotated_at=rotated_at, previous_digest=previous, successor_nonce=nonce,
         confirmed_at=confirmed_at, rotate_due=rotate_due, user_id=user_id, roles=tuple(roles), auth_time=auth_time,
-        amr=tuple(amr), aal=aal, version=version, generation=generation, epoch=epoch, locks=locks,
-        lifetime=lifetime, persistent=persistent, tenant=tenant, device=device,
-        data=dict(zip(keys, values, strict=True)), schema=schema,
+        amr=tuple(amr), aal=aal, version=version, generation=generation, epoch=epoch, locks=locks, lifetime=lifetime,
+        persistent=persistent, tenant=tenant, device=device, data=dict(zip(keys, values, strict=True)),
+        origin=PLAIN if origin is None else decode_origin(origin), schema=schema,
     )  # fmt: skip
 
 
@@ -94,7 +100,7 @@ def parameters(record: Record, tenant: str) -> dict[str, object]:
         "first_address": None if device is None else device.first_address,
         "last_address": None if device is None else device.last_address,
         "device_id": None if device is None else device.device_id,
-        "keys": list(record.data), "values": list(record.data.values()),
+        "keys": list(record.data), "values": list(record.data.values()), "origin": encode_origin(record.origin),
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ NAMES: Final = (
     *("rotated_at", "previous_digest", "successor_nonce", "confirmed_at", "rotate_due", "user_id", "roles"),
     *("auth_time", "amr", "aal", "version", "generation", "epoch", "locks", "lifetime", "persistent", "agent_hash"),
     *("browser", "system", "first_address", "last_address", "device_id", "data_keys", "data_values", "ended_at"),
-    *("reason", "had_data"),
+    *("reason", "had_data", "origin"),
 )
 """The columns of a session as rows are read, in the order of `coatcheck.stores.postgres.rows.RawRow`."""
 
@@ -48,7 +48,7 @@ CREATE: Final = f"SELECT f.o_outcome, {_ANSWERED} FROM " + _call(
     *("rotated_at", "previous_digest", "successor_nonce", "confirmed_at", "rotate_due", "user_id", "roles"),
     *("auth_time", "amr", "aal", "version", "generation", "locks", "lifetime", "persistent", "agent_hash", "browser"),
     *("system", "first_address", "last_address", "device_id", "schema", "keys", "values", "limit", "at_limit"),
-    *("epoch", "began_at", "replacing", "replacing_generation", "carry", "unset", "max"),
+    *("epoch", "began_at", "replacing", "replacing_generation", "carry", "unset", "max", "origin"),
 )
 
 _CHANGE: Final = ("known", "tenant", "id", "generation", "now", "at", "idle", "confirms", "address")

@@ -31,7 +31,8 @@ to judge how old it is. Activity is written over in place at 31. Then:
 
 * room for an address: its bytes (0 where there is no device), the length of the address in it (255 for none), the room;
 * the number of parts, and each with two bytes of length: digest before this one, nonce, roles, methods, lifetime (empty
-  for ``default``), the rest of the device. Names end with NUL each. A newer release may add parts: they are kept;
+  for ``default``), the rest of the device, and how the session came to be, which a plain one leaves out. Names end
+  with NUL each. A newer release may add parts: they are kept;
 * the application's keys: two bytes of length for the key, three for the value, then both. A tombstone has none.
 
 The id and the tenant are in the name of the key. A string is read strictly: what does not fit is `Damaged`, told by the
@@ -50,6 +51,7 @@ import msgspec
 from msgspec import Struct
 
 from coatcheck.model import RECORD_SCHEMA, Damaged, Device, Found, FromTheFuture, Millis, Reason, Record, Tombstone
+from coatcheck.origin import PLAIN, Origin, decode_origin, encode_origin
 from coatcheck.stores.redis.frames import Damage, frame, parts_of, unframe
 
 NEVER: Final[Millis] = 2**53
@@ -71,6 +73,8 @@ _NO_ADDRESS: Final = 255
 _ROOM: Final = 15
 """Room that an address gets at least: every IPv4 address fits, so that the next one is written in its place."""
 _DIGEST: Final = 33
+_PLAIN_PARTS: Final = 6
+"""Parts of a session of which nothing is said about how it came to be."""
 
 
 class _Head(Struct, gc=False):
@@ -233,7 +237,8 @@ def _record(id: str, tenant: str, head: _Head, raw: bytes) -> Record:
         aal=None if head.aal == NO_LEVEL else head.aal, version=head.version, generation=head.generation,
         epoch=head.epoch, locks=flags & LOCKS != 0, lifetime=str(lifetime, "utf-8") if lifetime else "default",
         persistent=flags & PERSISTENT != 0, tenant=tenant, device=body.device,
-        data=unframe(raw, body.data_at) if body.data_at < len(raw) else {}, schema=head.schema,
+        data=unframe(raw, body.data_at) if body.data_at < len(raw) else {},
+        origin=PLAIN if len(body.parts) == _PLAIN_PARTS else _origin(body.parts[_PLAIN_PARTS]), schema=head.schema,
     )  # fmt: skip
 
 
@@ -294,9 +299,12 @@ def _parts(record: Record) -> bytes:
     )  # fmt: skip
     lifetime = b"" if record.lifetime == "default" else record.lifetime.encode()
     previous, nonce = record.previous_digest or b"", record.successor_nonce or b""
-    parts = (previous, nonce, names(record.roles), names(record.amr), lifetime, rest)
+    parts = [previous, nonce, names(record.roles), names(record.amr), lifetime, rest]
+    origin = encode_origin(record.origin)
+    if origin is not None:
+        parts.append(origin)
     if any(len(part) > 0xFFFF for part in parts):
-        raise ValueError("roles, methods or the device are too long for this store")
+        raise ValueError("roles, methods, the device or the origin are too long for this store")
     return bytes((len(parts),)) + b"".join(len(part).to_bytes(2, "big") + part for part in parts)
 
 
@@ -311,6 +319,14 @@ def _device(raw: bytes, address: str | None, room: int) -> Device | None:
         browser=known.browser, system=known.system, agent_hash=known.agent_hash, first_address=known.first_address,
         last_address=address, device_id=known.device_id,
     )  # fmt: skip
+
+
+def _origin(raw: bytes) -> Origin:
+    """Return how a session came to be; nothing in the part's place is a plain one, where a later part follows."""
+    try:
+        return decode_origin(raw or None)
+    except msgspec.MsgspecError:
+        raise Damage("origin cannot be read") from None
 
 
 def read_epoch(raw: bytes | None) -> int:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from coatcheck import codec
 from coatcheck.discreet import Discreet
 from coatcheck.model import RECORD_SCHEMA, Damaged, Device, FromTheFuture, Reason, Record, Tombstone
+from coatcheck.origin import PLAIN, decode_origin, encode_origin
 
 RawRow: TypeAlias = tuple[Any, ...]
 """A row as sqlite3 hands it over, in the order of `Row`'s fields. Any, because the file may hold anything."""
@@ -59,6 +60,7 @@ class Row(Discreet, frozen=True, array_like=True):
     ended_at: int | None
     reason: Reason | None
     had_data: _Flag
+    origin: bytes | None
 
     def __repr__(self) -> str:
         """Show the public handle alone."""
@@ -90,6 +92,7 @@ def encode(record: Record) -> RawRow:
         record.confirmed_at, int(record.rotate_due), record.user_id, encode_names(record.roles), record.auth_time,
         encode_names(record.amr), record.aal, record.version, record.generation, record.epoch, int(record.locks),
         record.lifetime, int(record.persistent), encode_device(record.device), encode_data(record), None, None, 0,
+        encode_origin(record.origin),
     )  # fmt: skip
 
 
@@ -124,7 +127,8 @@ def _record(row: Row) -> Record:
         auth_time=row.auth_time, amr=_read_names.decode(row.amr), aal=row.aal, version=row.version,
         generation=row.generation, epoch=row.epoch, locks=row.locks == 1, lifetime=row.lifetime,
         persistent=row.persistent == 1, tenant=row.tenant, device=decode_device(row.device),
-        data=codec.unpack(row.data), schema=row.schema,
+        data=codec.unpack(row.data), origin=PLAIN if row.origin is None else decode_origin(row.origin),
+        schema=row.schema,
     )  # fmt: skip
 
 

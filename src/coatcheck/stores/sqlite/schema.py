@@ -107,7 +107,10 @@ _THIRD: Final = (
 )
 """What happened, counted. ``every`` is the length of the minute, hour or day that begins at ``at``, in milliseconds."""
 
-STEPS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = ("ALTER TABLE sessions ADD COLUMN origin BLOB",)
+"""How a session came to be. A release that knows three steps names its columns, so it neither reads nor changes it."""
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Each step's statements. A step that was released never changes; a new one is added at the end."""
 
 

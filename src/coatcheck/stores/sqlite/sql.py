@@ -13,7 +13,7 @@ from typing import Final
 COLUMNS: Final = (
     "id, tenant, schema, secret_digest, created_at, last_seen_at, idle_expires_at, expires_at, rotated_at, "
     "previous_digest, successor_nonce, confirmed_at, rotate_due, user_id, roles, auth_time, amr, aal, version, "
-    "generation, epoch, locks, lifetime, persistent, device, data, ended_at, reason, had_data"
+    "generation, epoch, locks, lifetime, persistent, device, data, ended_at, reason, had_data, origin"
 )
 
 # --- one session ------------------------------------------------------------------------------------------------------
@@ -41,7 +41,8 @@ UPDATE sessions SET secret_digest = ?, previous_digest = ?, successor_nonce = ?,
 WHERE id = ?"""
 
 BURY: Final = """
-UPDATE sessions SET schema = ?, ended_at = ?, reason = ?, had_data = ?, data = NULL, roles = '[]', amr = '[]'
+UPDATE sessions SET schema = ?, ended_at = ?, reason = ?, had_data = ?, data = NULL, roles = '[]', amr = '[]',
+    origin = NULL
 WHERE id = ?"""
 
 BURY_UNREADABLE: Final = """
@@ -50,7 +51,7 @@ UPDATE sessions SET schema = :schema, secret_digest = :secret_digest, created_at
     previous_digest = :previous_digest, successor_nonce = :successor_nonce, confirmed_at = :confirmed_at,
     rotate_due = 0, user_id = :user_id, roles = '[]', auth_time = NULL, amr = '[]', aal = NULL, version = 0,
     generation = 0, epoch = 0, locks = 0, lifetime = '', persistent = 0, device = :device, data = NULL,
-    ended_at = :ended_at, reason = :reason, had_data = 1
+    ended_at = :ended_at, reason = :reason, had_data = 1, origin = NULL
 WHERE id = :id AND tenant = :tenant"""
 
 REMOVE: Final = "DELETE FROM sessions WHERE id = ? AND tenant = ?"

@@ -10,7 +10,7 @@ local HEAD_SIZE, NOBODY = 108, 65535
 local HEAD = '>BBBBBI4I4I4I7I7I7I7I7I7I7I7c33I2'
 local SEEN_AT = 31 -- offset of the times that activity moves: last seen, idle deadline, confirmed
 local PARTS = 6
-local PREVIOUS, NONCE, ROLES, AMR, LIFETIME, DEVICE = 1, 2, 3, 4, 5, 6
+local PREVIOUS, NONCE, ROLES, AMR, LIFETIME, DEVICE = 1, 2, 3, 4, 5, 6 -- a seventh, the origin, is never looked into
 local DAY = 86400000
 
 local function has(flags, flag)
