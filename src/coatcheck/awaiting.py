@@ -28,7 +28,10 @@ from coatcheck.state import State
 
 Verb = Callable[..., Coroutine[Any, Any, Any]]
 
-VERBS: Final = ("login", "logout", "rotate", "save", "transaction")
+VERBS: Final = (
+    *("login", "logout", "rotate", "save", "transaction"),
+    *("begin_login", "finish_login", "step_up", "revoke_others", "resume", "impersonate", "stop_impersonating"),
+)
 """What changes the session of the request."""
 
 _OURS: Final = 2

@@ -12,23 +12,26 @@ from coatcheck import stores, tokens
 from coatcheck.counting import Every
 from coatcheck.durations import Duration
 from coatcheck.events import Listener
-from coatcheck.manager import counting, ending, listing, opening, saving, selecting, signing, sweeping, transactions
+from coatcheck.manager import counting, credentials, ending, listing, opening, saving, selecting, transactions
 from coatcheck.manager.selecting import Progress
-from coatcheck.manager.sweeping import Swept
+from coatcheck.mixins import spoken_by
 from coatcheck.model import Millis, SessionInfo
 from coatcheck.policy import Policy
 from coatcheck.runtime import BlockingRuntime, finish
 from coatcheck.selection import Selection
 from coatcheck.session import BlockingSession
 from coatcheck.sessions import CountsList, Infos, make_core
+from coatcheck.sessions_issuing import BlockingIssuing
+from coatcheck.sessions_upkeep import BlockingUpkeep
 from coatcheck.state import NOWHERE, Outcome, Visit
 from coatcheck.stores.contract import Store
-from coatcheck.wrong_words import MANAGER, Corrected
+from coatcheck.wrong_words import MANAGER
 
 T = TypeVar("T")
 
 
-class Sessions(Corrected):
+@spoken_by
+class Sessions(BlockingIssuing, BlockingUpkeep):
     """Sessions for blocking applications: threads, prefork servers, scripts. Options are `AsyncSessions`'s."""
 
     _words, _awaits = MANAGER, False
@@ -125,7 +128,7 @@ class Sessions(Corrected):
 
     def epoch(self, user_id: str) -> int:
         """As `AsyncSessions.epoch`."""
-        return finish(self._core.store.epoch(signing.checked_user(user_id)))
+        return finish(self._core.store.epoch(credentials.checked_user(user_id)))
 
     def get(self, session_id: str) -> SessionInfo | None:
         """As `AsyncSessions.get`."""
@@ -157,7 +160,7 @@ class Sessions(Corrected):
 
     def revoke_user(self, user_id: str, *, keep: str | None = None) -> int:
         """As `AsyncSessions.revoke_user`."""
-        return finish(ending.revoke_user(self._core, signing.checked_user(user_id), keep=keep))
+        return finish(ending.revoke_user(self._core, credentials.checked_user(user_id), keep=keep))
 
     def count_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
         """As `AsyncSessions.count_where`."""
@@ -173,48 +176,4 @@ class Sessions(Corrected):
 
     def set_roles(self, user_id: str, roles: Sequence[str]) -> int:
         """As `AsyncSessions.set_roles`."""
-        return finish(ending.set_roles(self._core, signing.checked_user(user_id), signing.checked_roles(roles)))
-
-    # -- upkeep
-
-    def sweep(self) -> Swept:
-        """As `AsyncSessions.sweep`."""
-        return finish(sweeping.sweep(self._core))
-
-    @property
-    def sweep_due(self) -> bool:
-        """As `AsyncSessions.sweep_due`."""
-        return self._core.policy.sweep_ms is not None and self._core.now() >= self._core.next_sweep
-
-    def sweep_if_due(self) -> Swept | None:
-        """As `AsyncSessions.sweep_if_due`; a WSGI application calls it after a response."""
-        return finish(sweeping.sweep_if_due(self._core, self._holder))
-
-    @property
-    def upkeep_due(self) -> bool:
-        """As `AsyncSessions.upkeep_due`."""
-        return counting.upkeep_due(self._core)
-
-    def upkeep_if_due(self) -> None:
-        """As `AsyncSessions.upkeep_if_due`; a WSGI application calls it after a response."""
-        finish(sweeping.sweep_if_due(self._core, self._holder))
-        finish(counting.write_if_due(self._core))
-
-    def open(self) -> None:
-        """As `AsyncSessions.open`."""
-        finish(self._core.store.open())
-        finish(self._core.sync_clock())
-
-    def close(self) -> None:
-        """Write what was counted, and let go of connections. Harmless when nothing is open."""
-        finish(counting.write_safely(self._core))
-        finish(self._core.store.close())
-
-    def __enter__(self) -> Self:
-        """Open the store."""
-        self.open()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        """Close the store."""
-        self.close()
+        return finish(ending.set_roles(self._core, credentials.checked_user(user_id), credentials.checked_roles(roles)))

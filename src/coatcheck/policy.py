@@ -60,6 +60,8 @@ class Policy:
         at_limit: what one more sign-in does: ``"evict_least_recent"``, ``"evict_oldest"`` or ``"reject"``.
         default_roles: what ``login()`` gives to whom no roles are named for.
         aal: the highest assurance level a session may claim (NIST SP 800-63B), ``None`` when levels are not used.
+        finish_within: how long a sign-in may take from its first factor to its last (``begin_login``).
+        impersonate_for: how long somebody may act for another user at most.
         anonymous: whether a visitor who is not signed in may store data.
         keep_ended: how long a session that ended is remembered with its reason.
         max_ended: how many ended sessions are remembered at most.
@@ -89,6 +91,8 @@ class Policy:
     at_limit: AtLimit = "evict_least_recent"
     default_roles: tuple[str, ...] = ("user",)
     aal: int | None = None
+    finish_within: Duration = "10m"
+    impersonate_for: Duration = "1h"
     anonymous: bool = True
     keep_ended: Duration = "24h"
     max_ended: int = 100_000
@@ -167,6 +171,16 @@ class Policy:
     def keep_ended_ms(self) -> Millis:
         """``keep_ended`` in milliseconds."""
         return to_millis(self.keep_ended)
+
+    @cached_property
+    def finish_ms(self) -> Millis:
+        """``finish_within`` in milliseconds."""
+        return to_millis(self.finish_within)
+
+    @cached_property
+    def impersonate_ms(self) -> Millis:
+        """``impersonate_for`` in milliseconds."""
+        return to_millis(self.impersonate_for)
 
     @cached_property
     def sweep_ms(self) -> Millis | None:

@@ -22,7 +22,7 @@ LONGEST: Final[Millis] = 36_500 * 86_400_000
 MOST: Final = 2**53 - 1
 """The largest number that every store counts exactly."""
 
-_REQUIRED: Final = ("rotation_grace", "keep_ended")
+_REQUIRED: Final = ("rotation_grace", "keep_ended", "finish_within", "impersonate_for")
 _OPTIONAL: Final = (
     "idle_timeout",
     "absolute_timeout",

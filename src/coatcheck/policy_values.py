@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LENGTHS: Final = frozenset(
     {"idle_timeout", "absolute_timeout", "remember_idle_timeout", "remember_absolute_timeout", "touch_every"}
-    | {"rotate_every", "rotation_grace", "keep_ended", "sweep_every", "count_every"}
+    | {"rotate_every", "rotation_grace", "keep_ended", "finish_within", "impersonate_for", "sweep_every", "count_every"}
 )
 """The options that are lengths of time."""
 

@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any, TypeVar
 
 from coatcheck.durations import Duration
 from coatcheck.errors import NotLoaded, StoreUnavailable, UnreadableRecord
-from coatcheck.manager import ending, opening, saving, signing, transactions
-from coatcheck.session_view import Session
+from coatcheck.manager import csrf, ending, opening, saving, signing, transactions
+from coatcheck.mixins import spoken_by
+from coatcheck.session_privilege import AsyncPrivilege, BlockingPrivilege
 from coatcheck.state import State
 
 T = TypeVar("T")
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-class AsyncSession(Session):
+@spoken_by
+class AsyncSession(AsyncPrivilege):
     """A session in an asyncio application."""
 
     __slots__ = ()
@@ -83,6 +84,17 @@ class AsyncSession(Session):
         """
         await signing.rotate(self._state)
 
+    async def csrf_token(self) -> str:
+        """Return a new CSRF token, for a form's ``csrf_token`` field or the ``X-CSRF-Token`` header.
+
+        It holds as long as this session does and dies with every change of privilege: ask for it after signing in. A
+        visitor without a session gets a cookie for an hour, and nothing is stored.
+
+        Raises:
+            InsecureTransport, TooLate, StoreUnavailable.
+        """
+        return await csrf.token(self._state)
+
     async def transaction(self, change: Callable[[MutableMapping[str, Any]], T], *, deadline: Duration = "2s") -> T:
         """Run the plain function *change* on the data and commit, again if somebody else was first.
 
@@ -92,17 +104,11 @@ class AsyncSession(Session):
         return await transactions.transact_session(self._state, change, deadline)
 
 
-class BlockingSession(Session):
+@spoken_by
+class BlockingSession(BlockingPrivilege):
     """A session in a blocking application, or in a plain ``def`` endpoint of an asyncio one."""
 
-    __slots__ = ("_run",)
-
-    _awaits = False
-
-    def __init__(self, state: State, run: Run) -> None:
-        """Show *state*; *run* finishes the manager's coroutines in this thread's world."""
-        super().__init__(state)
-        self._run = run
+    __slots__ = ()
 
     def load(self) -> None:
         """As `AsyncSession.load`."""
@@ -139,6 +145,11 @@ class BlockingSession(Session):
         """As `AsyncSession.rotate`."""
         self._run(signing.rotate(self._state))
 
+    def csrf_token(self) -> str:
+        """As `AsyncSession.csrf_token`."""
+        made: str = self._run(csrf.token(self._state))
+        return made
+
     def transaction(self, change: Callable[[MutableMapping[str, Any]], T], *, deadline: Duration = "2s") -> T:
         """As `AsyncSession.transaction`."""
         result: T = self._run(transactions.transact_session(self._state, change, deadline))
@@ -152,6 +163,8 @@ async def load(state: State) -> None:
         NotLoaded: the path lies outside those that use sessions.
         StoreUnavailable, UnreadableRecord: as when the middleware loads it.
     """
+    state.load_if_lazy()
+    state.core.runtime.enter()  # before the turn: a manager's first use of an event loop forgets those of another
     async with state.turn():
         if isinstance(state.problem, NotLoaded):
             await _refill(state)
@@ -159,6 +172,7 @@ async def load(state: State) -> None:
 
 async def reload(state: State) -> None:
     """Read and judge again, dropping uncommitted changes; what goes wrong leaves the session as it was."""
+    state.core.runtime.enter()
     async with state.turn():
         await _refill(state)
 
@@ -168,13 +182,14 @@ async def _refill(state: State) -> None:
     if state.outside and state.problem is not None:
         raise state.problem
     fresh = State(state.core, state.visit)
-    fresh.ticket = state.held
+    fresh.ticket, fresh.legacy = state.held, state.legacy
     await opening.fill(fresh)
     state.take_over(fresh)
 
 
 async def logout(state: State) -> None:
     """Sign out, loading first what was left to demand; an outage then counts as one of the sign-out itself."""
+    state.load_if_lazy()
     if isinstance(state.problem, NotLoaded):
         try:
             await load(state)

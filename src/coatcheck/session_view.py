@@ -8,10 +8,12 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from coatcheck.durations import Duration, to_millis
 from coatcheck.errors import SignInRequired
 from coatcheck.lifecycle import Verdict
 from coatcheck.model import Device, Millis
-from coatcheck.state import State
+from coatcheck.refusals import RoleRequired, StepUpRequired
+from coatcheck.state import State, pending_of
 from coatcheck.typed import build
 from coatcheck.user import User
 from coatcheck.wrong_words import FIXED, SESSION, Guarded
@@ -60,7 +62,7 @@ class Session(Guarded, MutableMapping[str, Any]):
         """
         self._look()
         self._state.may_write()
-        if self._state.live is None and not self._state.core.policy.anonymous:
+        if self._state.live is None and not self._state.may_be_anonymous:
             raise SignInRequired(self._state.judgement.reason or "none")
         self._state.data.set(key, value)
 
@@ -166,8 +168,73 @@ class Session(Guarded, MutableMapping[str, Any]):
         self._look()
         record = self._state.live
         if record is None or record.user_id is None:
-            raise SignInRequired(self.reason or "none")
-        return User(record.user_id, record.roles, record.aal, _moment(record.auth_time))
+            raise SignInRequired(self._why())
+        return User(record.user_id, record.roles, record.aal, _moment(record.auth_time), record.origin.actor_id)
+
+    @property
+    def pending_user_id(self) -> str | None:
+        """Who has begun to sign in here and lacks a factor still; ``None`` when nobody has, or too long ago."""
+        self._look()
+        begun = pending_of(self._state, self._state.core.now())
+        return None if begun is None else begun.user_id
+
+    @property
+    def actor_id(self) -> str | None:
+        """Who really acts, where somebody impersonates the session's user."""
+        self._look()
+        record = self._state.live
+        return None if record is None else record.origin.actor_id
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """The methods with which the user proved who they are (RFC 8176)."""
+        self._look()
+        return () if self._state.live is None else self._state.live.amr
+
+    @property
+    def aal(self) -> int | None:
+        """The assurance level (NIST SP 800-63B), ``None`` when nobody stated one."""
+        self._look()
+        return None if self._state.live is None else self._state.live.aal
+
+    def require_fresh(self, max_age: Duration, *, aal: int | None = None) -> User:
+        """Return the user if they proved who they are within *max_age*, and at level *aal* at least.
+
+        Raises:
+            StepUpRequired: they did not; the answer says what to ask them for (RFC 9470).
+            SignInRequired: nobody is signed in.
+            ValueError: *max_age* is no length of time.
+        """
+        allowed, user, now = to_millis(max_age), self.user, self._state.core.now()
+        record = self._state.live
+        shown = None if record is None else record.auth_time
+        if shown is None or now - shown > allowed or (aal is not None and (user.aal or 0) < aal):
+            raise StepUpRequired(max_age=allowed // 1000, aal=aal)
+        return user
+
+    def require_aal(self, aal: int) -> User:
+        """Return the user if the session has reached assurance level *aal*.
+
+        Raises:
+            StepUpRequired: it has not.
+            SignInRequired: nobody is signed in.
+        """
+        user = self.user
+        if (user.aal or 0) < aal:
+            raise StepUpRequired(aal=aal)
+        return user
+
+    def require_role(self, *roles: str) -> User:
+        """Return the user if they have one of *roles*.
+
+        Raises:
+            RoleRequired: they have none of them.
+            SignInRequired: nobody is signed in.
+        """
+        user = self.user
+        if not any(role in user.roles for role in roles):
+            raise RoleRequired(roles)
+        return user
 
     @property
     def reason(self) -> str | None:
@@ -232,6 +299,10 @@ class Session(Guarded, MutableMapping[str, Any]):
         """What is known of the browser."""
         self._look()
         return None if self._state.live is None else self._state.live.device
+
+    def _why(self) -> str:
+        """Say why nobody is signed in."""
+        return "pending" if self.pending_user_id is not None else self.reason or "none"
 
     def _look(self) -> None:
         self._state.look()

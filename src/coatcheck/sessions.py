@@ -14,18 +14,20 @@ from coatcheck.devices import describer
 from coatcheck.durations import Duration
 from coatcheck.events import Listener
 from coatcheck.listeners import log_events
-from coatcheck.manager import counting, ending, listing, opening, saving, selecting, signing, sweeping, transactions
+from coatcheck.manager import counting, credentials, ending, listing, opening, saving, selecting, transactions
 from coatcheck.manager.core import Core
 from coatcheck.manager.selecting import Progress
-from coatcheck.manager.sweeping import Swept
+from coatcheck.mixins import spoken_by
 from coatcheck.model import Millis, SessionInfo
 from coatcheck.policy import Policy
 from coatcheck.runtime import Runtime
 from coatcheck.selection import Selection
 from coatcheck.session import AsyncSession
+from coatcheck.sessions_issuing import AsyncIssuing
+from coatcheck.sessions_upkeep import AsyncUpkeep
 from coatcheck.state import NOWHERE, Outcome, Visit
 from coatcheck.stores.contract import Store
-from coatcheck.wrong_words import MANAGER, Corrected
+from coatcheck.wrong_words import MANAGER
 
 T = TypeVar("T")
 Infos: TypeAlias = list[SessionInfo]
@@ -67,7 +69,8 @@ def make_core(
     return core
 
 
-class AsyncSessions(Corrected):
+@spoken_by
+class AsyncSessions(AsyncIssuing, AsyncUpkeep):
     """Sessions for asyncio applications. It belongs to the first event loop that uses it.
 
     Connections open on first use. An ASGI application closes them with its lifespan; elsewhere call `aclose`.
@@ -198,7 +201,7 @@ class AsyncSessions(Corrected):
     async def epoch(self, user_id: str) -> int:
         """Return the user's epoch: read it before the password is checked and pass it to ``login``."""
         self._core.runtime.enter()
-        return await self._core.store.epoch(signing.checked_user(user_id))
+        return await self._core.store.epoch(credentials.checked_user(user_id))
 
     async def get(self, session_id: str) -> SessionInfo | None:
         """Return one session, live or ended, by its public id."""
@@ -244,7 +247,7 @@ class AsyncSessions(Corrected):
 
     async def revoke_user(self, user_id: str, *, keep: str | None = None) -> int:
         """End all sessions of a user but *keep*, and refuse sign-ins whose epoch was read before. Returns how many."""
-        return await ending.revoke_user(self._core, signing.checked_user(user_id), keep=keep)
+        return await ending.revoke_user(self._core, credentials.checked_user(user_id), keep=keep)
 
     async def count_where(self, selection: Selection, *, on_progress: Progress | None = None) -> int:
         """Return how many live sessions match; what `revoke_where` would end.
@@ -280,62 +283,4 @@ class AsyncSessions(Corrected):
         Raises:
             UnreadableRecord: a newer release wrote one of them, which keeps its roles; all others are changed.
         """
-        return await ending.set_roles(self._core, signing.checked_user(user_id), signing.checked_roles(roles))
-
-    # -- upkeep
-
-    async def sweep(self) -> Swept:
-        """Remove what has expired. Runs by itself in an ASGI application; call it where nothing else does."""
-        return await sweeping.sweep(self._core)
-
-    @property
-    def sweep_due(self) -> bool:
-        """Whether this process's sweep interval is over; costs no I/O."""
-        return self._core.policy.sweep_ms is not None and self._core.now() >= self._core.next_sweep
-
-    async def sweep_if_due(self) -> Swept | None:
-        """Sweep, bounded, if the policy's interval is over and no other worker does."""
-        return await sweeping.sweep_if_due(self._core, self._holder)
-
-    async def sweep_for_ever(self) -> None:
-        """Sweep at the policy's interval until cancelled; what an ASGI application's lifespan runs."""
-        await sweeping.sweep_for_ever(self._core, self._holder)
-
-    @property
-    def upkeep_due(self) -> bool:
-        """Whether this process should sweep or write its counts; costs no I/O."""
-        return counting.upkeep_due(self._core)
-
-    async def upkeep_if_due(self) -> None:
-        """Do what is due: a bounded sweep, in turn with other workers, and writing this process's counts."""
-        await sweeping.sweep_if_due(self._core, self._holder)
-        await counting.write_if_due(self._core)
-
-    async def count_for_ever(self) -> None:
-        """Write counts at the policy's interval until cancelled; what an ASGI application's lifespan runs."""
-        await counting.write_for_ever(self._core)
-
-    async def open(self) -> None:
-        """Open the store now, so that what is wrong with it is told at start-up.
-
-        Raises:
-            ConfigurationError: the store cannot be used as it is set up.
-            StoreUnavailable: it did not answer.
-        """
-        self._core.runtime.enter()
-        await self._core.store.open()
-        await self._core.sync_clock()
-
-    async def aclose(self) -> None:
-        """Write what was counted, and let go of connections and threads. Harmless when nothing is open."""
-        await counting.write_safely(self._core)
-        await self._core.store.close()
-
-    async def __aenter__(self) -> Self:
-        """Open the store."""
-        await self.open()
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        """Close the store."""
-        await self.aclose()
+        return await ending.set_roles(self._core, credentials.checked_user(user_id), credentials.checked_roles(roles))

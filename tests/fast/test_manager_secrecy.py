@@ -121,6 +121,7 @@ def _structs(kind: type = Struct) -> Iterator[type]:
 
 def test_what_hides_from_repr_hides_from_rich_too() -> None:
     """Promise 7: a traceback drawn by ``rich`` shows local variables, and asks a struct for all of its fields."""
+    importlib.import_module("tests.web._django")  # sets Django up, without which its models cannot be imported
     for module in pkgutil.walk_packages(coatcheck.__path__, "coatcheck."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

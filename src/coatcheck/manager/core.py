@@ -16,6 +16,7 @@ from coatcheck.errors import StoreUnavailable, UnreadableRecord
 from coatcheck.events import Detail, Event, Listener
 from coatcheck.manager.clock import JUMP, Watch
 from coatcheck.model import Device, Millis, Tombstone
+from coatcheck.origin import Carrier
 from coatcheck.policy import Policy
 from coatcheck.runtime import Runtime
 from coatcheck.state import Visit
@@ -23,6 +24,7 @@ from coatcheck.stores.contract import Store
 
 if TYPE_CHECKING:
     from coatcheck.manager.counting import Counter
+    from coatcheck.manager.cutoffs import Window
 
 _log = logging.getLogger("coatcheck")
 
@@ -84,6 +86,7 @@ class Core:
         self.runtime = runtime
         self.listeners = list(listeners)
         self.counter: Counter | None = None
+        self.window: Window | None = None
         # Apart, so that a stranger's tickets, which nobody has judged, push no verified sign-out out.
         self.pending: deque[PendingLogout] = deque(maxlen=1000)
         self.unjudged: deque[PendingLogout] = deque(maxlen=1000)
@@ -222,9 +225,9 @@ class Core:
             return tokens.mint(self.random)
         return tokens.mint(self.random, tag=tokens.user_tag(await self.key(), user_id, tenant=self.tenant))
 
-    def digest(self, ticket: tokens.Ticket) -> bytes:
-        """Return what the store may know of a ticket's secret."""
-        return tokens.digest(ticket, tenant=self.tenant)
+    def digest(self, ticket: tokens.Ticket, carrier: Carrier = "cookie") -> bytes:
+        """Return what the store may know of a ticket's secret: another one for each carrier (ASVS 9.2.2)."""
+        return tokens.digest(ticket, tenant=self.tenant if carrier == "cookie" else f"{self.tenant}\0{carrier}")
 
     async def device(self, visit: Visit) -> Device | None:
         """Describe the browser behind a visit; ``None`` when nothing is known of it."""

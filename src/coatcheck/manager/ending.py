@@ -9,8 +9,10 @@ from typing import Final
 
 from coatcheck.errors import StoreUnavailable, Unconfirmed, UnreadableRecord
 from coatcheck.lifecycle import Cookie, Holder, Judgement, Verdict, judge
+from coatcheck.manager import cutoffs, raising
 from coatcheck.manager.core import Core, PendingLogout
-from coatcheck.model import Tombstone
+from coatcheck.model import Record, Tombstone
+from coatcheck.origin import Carrier
 from coatcheck.state import State
 from coatcheck.tokens import Ticket, is_id, same
 
@@ -41,24 +43,32 @@ async def logout(state: State) -> None:
     if isinstance(problem, UnreadableRecord):
         raise problem
     if isinstance(problem, StoreUnavailable):
-        raise _unconfirmed(core, _owed(core, held, verified=False), problem) from problem
+        raise _unconfirmed(core, _owed(state, held, verified=False), problem) from problem
     if record is None or not opens:
         return
     core.runtime.enter()
-    owed = _owed(core, held, verified=True)
+    owed, actor = _owed(state, held, verified=True), record.origin
     try:
-        await _end(core, record.id, owed)
+        await _end(core, record.id, owed, record.user_id)
+        if actor.actor_session is not None:  # who acts for somebody else signs out altogether
+            await _end(core, actor.actor_session, None, actor.actor_id)
     except StoreUnavailable as fault:
+        if actor.actor_session is not None:  # it has no ticket that could be presented
+            owe(core, PendingLogout(actor.actor_session, b"", verified=True))
         raise _unconfirmed(core, owed, fault) from fault
 
 
-def _owed(core: Core, held: Ticket | None, *, verified: bool) -> PendingLogout | None:
+def _owed(state: State, held: Ticket | None, *, verified: bool) -> PendingLogout | None:
     """Return what is to be remembered of a sign-out that the store may not answer."""
-    return None if held is None else PendingLogout(held.id, core.digest(held), verified)
+    if held is None:
+        return None
+    return PendingLogout(held.id, state.core.digest(held, state.visit.carrier), verified)
 
 
-async def _end(core: Core, session_id: str, owed: PendingLogout | None) -> None:
+async def _end(core: Core, session_id: str, owed: PendingLogout | None, user_id: str | None = None) -> None:
     """Sign a session out and tell of its end; *owed* learns what is known when there is no answer."""
+    if core.window is not None:
+        await cutoffs.note(core, user_id, "ended")
     now = await core.moment()
     if owed is not None:
         owed.asked = now
@@ -76,9 +86,7 @@ async def _end(core: Core, session_id: str, owed: PendingLogout | None) -> None:
 def _unconfirmed(core: Core, owed: PendingLogout | None, fault: StoreUnavailable) -> StoreUnavailable:
     """Keep a sign-out that was not answered for later, and return the error that says so."""
     if owed is not None:
-        queue = _queue(core, owed)
-        if not any((other.id, other.presented) == (owed.id, owed.presented) for other in tuple(queue)):
-            queue.append(owed)
+        owe(core, owed)
     core.tell_outage(fault)
     core.emit("logout.unconfirmed", session_id=owed.id if owed is not None else None)
     said: StoreUnavailable
@@ -89,6 +97,13 @@ def _unconfirmed(core: Core, owed: PendingLogout | None, fault: StoreUnavailable
     said.told = True  # under the cause's name
     said.signing_out = True
     return said
+
+
+def owe(core: Core, owed: PendingLogout) -> None:
+    """Remember an end that the store did not answer, once; until it does, the session opens nothing here."""
+    queue = _queue(core, owed)
+    if not any((other.id, other.presented) == (owed.id, owed.presented) for other in tuple(queue)):
+        queue.append(owed)
 
 
 async def retry_pending(core: Core, *, most: int) -> None:
@@ -125,7 +140,7 @@ def _tries(owed: PendingLogout) -> int:
     return owed.tries
 
 
-def is_owed(core: Core, ticket: Ticket) -> bool:
+def is_owed(core: Core, ticket: Ticket, carrier: Carrier = "cookie") -> bool:
     """Whether a sign-out of this session is owed: then it opens nothing here.
 
     One that was judged before counts for the session, whichever of its secrets is presented; any other for the very
@@ -134,7 +149,7 @@ def is_owed(core: Core, ticket: Ticket) -> bool:
     # Over copies: other threads take entries out meanwhile.
     if any(owed.id == ticket.id for owed in tuple(core.pending)):
         return True
-    presented = core.digest(ticket)
+    presented = core.digest(ticket, carrier)
     return any(owed.id == ticket.id and same(owed.presented, presented) for owed in tuple(core.unjudged))
 
 
@@ -148,7 +163,7 @@ async def _retry(core: Core, owed: PendingLogout) -> bool:
             # An earlier try did end it and only its answer was lost, so nobody has told of it yet.
             tell(core, [found])
         # Also what has ended is ended again: a store that waits for replicas then waits for them once more.
-        await _end(core, owed.id, owed)
+        await _end(core, owed.id, owed, found.user_id if isinstance(found, (Record, Tombstone)) else None)
     return True
 
 
@@ -161,6 +176,8 @@ async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
     if not is_id(session_id):
         return False
     core.runtime.enter()
+    if not await cutoffs.note_of(core, session_id):
+        return False
     with _told_all_the_same(core), core.writing():
         ended = await core.store.end(session_id, reason="revoked", now=await core.moment(), owner=user_id)
     tell(core, [ended])
@@ -170,6 +187,8 @@ async def revoke(core: Core, session_id: str, *, user_id: str | None) -> bool:
 async def revoke_user(core: Core, user_id: str, *, keep: str | None) -> int:
     """End all sessions of a user but *keep*, and refuse sign-ins whose password was checked before."""
     core.runtime.enter()
+    raising.note(user_id)
+    await cutoffs.note(core, user_id, "revoked")
     with _told_all_the_same(core), core.writing():
         ended = await core.store.end_user(user_id, reason="revoked", now=await core.moment(), keep=keep)
     tell(core, ended)
@@ -182,6 +201,7 @@ async def end_everything(core: Core) -> int:
     Where replicas are missing it goes on to the end, and then says so once.
     """
     core.runtime.enter()
+    raising.note()
     below, fault = await _raise_epoch(core)
     total = 0
     while True:
@@ -218,6 +238,8 @@ async def _end_some(core: Core, below: int) -> tuple[tuple[Tombstone, ...], Unco
 async def set_roles(core: Core, user_id: str, roles: tuple[str, ...]) -> int:
     """Change the roles in all sessions of a user; the next request of each obeys and gets a new secret."""
     core.runtime.enter()
+    raising.note(user_id)
+    await cutoffs.note(core, user_id, "revoked")
     with core.telling_unreadable():
         changed = len(await core.store.set_roles(user_id, roles, now=await core.moment()))
     core.emit("session.roles_changed", user_id=user_id, sessions=changed)

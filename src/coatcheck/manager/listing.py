@@ -7,7 +7,7 @@ from typing import cast
 from coatcheck import tokens
 from coatcheck.errors import ConfigurationError
 from coatcheck.manager.core import Core
-from coatcheck.manager.signing import checked_user
+from coatcheck.manager.credentials import checked_user
 from coatcheck.model import Record, SessionInfo, Tombstone, describe
 from coatcheck.stores.contract import Browses, Capability, Lists
 

@@ -29,6 +29,7 @@ from coatcheck.lifecycle import (
     judge,
     settle,
 )
+from coatcheck.manager import acting
 from coatcheck.manager.core import Core
 from coatcheck.manager.opening import successor_of
 from coatcheck.model import Millis, Record, replace
@@ -88,7 +89,8 @@ async def _is_still_live(state: State) -> bool:
     except StoreUnavailable as fault:
         state.core.tell_outage(fault)
         return False
-    return judge(found, state.core.digest(ticket), state.core.policy, state.core.now()) == LIVE_WAITING
+    presented = state.core.digest(ticket, state.visit.carrier)
+    return judge(found, presented, state.core.policy, state.core.now()) == LIVE_WAITING
 
 
 def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Delta]:
@@ -104,7 +106,7 @@ def _decided(state: State, *, may_rotate: bool) -> tuple[Settlement, Delta]:
         core.policy,
         core.now(),
         changed=changed,
-        looked=state.looked,
+        looked=state.looked and state.visit.may_renew,
         may_rotate=may_rotate,
         address=state.visit.address,
     )
@@ -129,6 +131,8 @@ async def _write(state: State, *, may_rotate: bool) -> None:
             return
         if done and settlement.cookie is not Cookie.KEEP:
             state.cookie = settlement.cookie
+        if done and settlement.seen is not None and state.actor is not None:
+            await acting.keep_alive(state, state.actor)
 
 
 async def _touch(state: State, settlement: Settlement, _change: Delta) -> bool:
@@ -178,7 +182,8 @@ async def _rotate(state: State, settlement: Settlement, change: Delta) -> bool:
     check_size(core, change, of=record)
     nonce = core.random(16)
     following = tokens.Ticket(record.id, tokens.successor(current.secret, nonce))
-    rotation = Rotation(replaces=record.secret_digest, secret_digest=core.digest(following), at=core.now(), nonce=nonce)
+    digest = core.digest(following, state.visit.carrier)
+    rotation = Rotation(replaces=record.secret_digest, secret_digest=digest, at=core.now(), nonce=nonce)
     try:
         answer = await _ask_rotation(state, record, rotation, settlement, change)
     except StoreUnavailable as fault:
@@ -213,7 +218,7 @@ async def _ask_rotation(
 def _rotated(state: State, answer: Record, current: tokens.Ticket, following: tokens.Ticket, by: str) -> None:
     """Go on with the new secret: ours, or that of the request which rotated first."""
     core = state.core
-    if tokens.same(core.digest(following), answer.secret_digest):
+    if tokens.same(core.digest(following, state.visit.carrier), answer.secret_digest):
         state.becomes(answer, LIVE_CURRENT, following)
         core.emit("session.regenerated", session_id=answer.id, user_id=answer.user_id, by=by)
     else:
@@ -223,7 +228,7 @@ def _rotated(state: State, answer: Record, current: tokens.Ticket, following: to
 async def _create(state: State, _settlement: Settlement, change: Delta) -> bool:
     """Make an anonymous session for a visitor who stored something."""
     core = state.core
-    if not core.policy.anonymous:
+    if not state.may_be_anonymous:
         raise SignInRequired(state.judgement.reason or "none")
     state.may_change_ticket("save")
     check_size(core, change)
