@@ -26,7 +26,10 @@ RefusedFor: TypeAlias = Literal["repeated_header", "cross_site", "other_origin",
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 _OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
-_LOOKED_AT: Final = frozenset({b"sec-fetch-site", b"origin", b"referer", b"upgrade"}) | _OVERRIDES
+HIDING: Final = frozenset({b"upgrade"}) | _OVERRIDES
+"""Headers that may hide an act behind a safe method."""
+
+_LOOKED_AT: Final = frozenset({b"sec-fetch-site", b"origin", b"referer"}) | HIDING
 _ORIGIN: Final = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?", re.IGNORECASE
 )
@@ -91,6 +94,17 @@ def judge_origin(
         referer = _origin_of(referers[0])
         return _ALLOWED if referer in own or referer in trusted else Refused("other_referer")
     return _ALLOWED if missing == "allow" else Refused("no_origin")
+
+
+def is_safe(method: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request changes nothing: a safe method, no WebSocket's handshake and no override of the method."""
+    if method not in SAFE_METHODS:
+        return False
+    said: dict[bytes, list[str]] = {}
+    for name, value in headers:
+        if (lowered := name.lower()) in HIDING:
+            said.setdefault(lowered, []).append(value.decode("latin-1").strip(" \t"))
+    return not said or not _hides_an_act(said)
 
 
 def canonical_origin(text: str) -> str | None:
