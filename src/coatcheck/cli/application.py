@@ -59,7 +59,7 @@ def find(name: str) -> Found:
     Raises:
         ConfigurationError: it leads nowhere, or to something without sessions; says so in one sentence.
     """
-    target = _load(name)
+    target = load(name)
     if isinstance(target, Policy):
         return Found(name=name, policy=target)
     if isinstance(target, AsyncSessions | Sessions):
@@ -85,8 +85,12 @@ def _called(where: str, middleware: SessionMiddleware) -> str:
     return f"the SessionMiddleware {f'at {where}' if where else 'further in'} with the cookie {name}"
 
 
-def _load(name: str) -> object:
-    """Return the object that an import string names."""
+def load(name: str) -> object:
+    """Return the object that an import string names.
+
+    Raises:
+        ConfigurationError: it leads nowhere; says so in one sentence.
+    """
     path, colon, attributes = name.partition(":")
     if not (path and colon and attributes):
         raise ConfigurationError(f"{name!r} must say a module and a name in it, such as shop.main:app")

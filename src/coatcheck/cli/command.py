@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from coatcheck import __version__
-from coatcheck.cli import checking, completion, demo, explaining, listing, migrating, revoking, stats, sweeping
+from coatcheck.cli import checking, completion, demo, explaining, gating, listing, migrating, revoking, stats, sweeping
 from coatcheck.cli.waiting import Patient
 from coatcheck.stores import VARIABLES
 
@@ -30,6 +30,9 @@ app = typer.Typer(
 sessions = typer.Typer(no_args_is_help=True)
 app.add_typer(sessions, name="sessions", help="Look at sessions and end them.")
 
+gate = typer.Typer(no_args_is_help=True)
+app.add_typer(gate, name="gate", help="Understand who may reach which path.")
+
 app.command("demo")(demo.serve)
 app.command("check")(checking.check)
 app.command("policy")(explaining.policy)
@@ -37,6 +40,7 @@ app.command("stats")(stats.stats)
 app.command("sweep")(sweeping.sweep)
 app.command("migrate")(migrating.migrate)
 app.command("completion")(completion.completion)
+gate.command("explain")(gating.explain)
 sessions.command("list")(listing.list_sessions)
 sessions.command("show")(listing.show)
 sessions.command("revoke")(revoking.revoke)

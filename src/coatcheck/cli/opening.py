@@ -16,7 +16,7 @@ from coatcheck import stores, tokens
 from coatcheck.blocking import Sessions
 from coatcheck.cli.waiting import patiently
 from coatcheck.errors import ConfigurationError, StoreUnavailable, Unconfirmed
-from coatcheck.manager.signing import checked_user
+from coatcheck.manager.credentials import checked_user
 
 StoreUrl: TypeAlias = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="The store, such as sqlite:///sessions.db.")

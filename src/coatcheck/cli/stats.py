@@ -55,6 +55,7 @@ _ROWS: Final = (
     ("refused", "sign-ins refused"),
     ("commit_refused", "saves refused"),
     ("theft_suspected", "thefts suspected"),
+    ("csrf_refused", "requests of other sites"),
     ("unavailable", "store unavailable"),
 )
 _ALARMING: Final = frozenset({"theft_suspected", "unavailable"})
