@@ -1,0 +1,95 @@
+"""What a Django request says of where it came from, and what its session cookie is called there."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.http import HttpRequest
+from msgspec import structs
+
+from coatcheck.web.csrf import Csrf
+from coatcheck.web.settings import Options, Settings, Transport
+from coatcheck.web.wsgi import scope_of
+
+TEST_HOST: Final = "testserver"
+"""The host that Django's test clients make up; Django allows it while tests run, and only then."""
+
+_UNPREFIXED: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
+class DjangoSettings(Settings):
+    """The middleware's options, and what Django's test clients need: their cookie has one name on every transport."""
+
+    def __init__(self, options: Options) -> None:
+        """Check *options*.
+
+        Raises:
+            ConfigurationError: holds every fault.
+        """
+        super().__init__(options)
+        allowed = [*options.allow_http_hosts, TEST_HOST]
+        self._tested = Settings(structs.replace(options, allow_http_hosts=allowed, csrf=Csrf()))
+
+    def transport(self, scope: MutableMapping[str, Any], host: bytes, forwarded: bytes) -> Transport:
+        """As `Settings.transport`; in a test the cookie is called as the test client calls it."""
+        if host.partition(b":")[0] != TEST_HOST.encode() or TEST_HOST not in django_settings.ALLOWED_HOSTS:
+            return super().transport(scope, host, forwarded)
+        found = self._tested.transport(scope, host, forwarded)
+        if found.cookie is None:
+            return found
+        name: str = django_settings.SESSION_COOKIE_NAME
+        return structs.replace(found, cookie=dataclasses.replace(found.cookie, name=name))
+
+    def unshielded(self) -> DjangoSettings:
+        """Return these settings for views that are ``csrf_exempt``: nothing is judged by where it came from."""
+        other = copy.copy(self)
+        vars(other)["shield"] = None
+        return other
+
+
+def scope_for(request: HttpRequest) -> dict[str, Any]:
+    """Return what ASGI would say of *request*, believing what Django's own settings say of proxies.
+
+    The path is the one that Django's resolver will see, whatever ``FORCE_SCRIPT_NAME`` and earlier middleware made of it.
+    """
+    native = getattr(request, "scope", None)
+    scope = dict(native) if native is not None else scope_of(request.META)
+    scope["scheme"] = request.scheme
+    root: str = request.META.get("SCRIPT_NAME", "").rstrip("/")
+    scope["root_path"], scope["path"] = root, root + request.path_info
+    if isinstance(query := scope.get("query_string", b""), str):
+        scope["query_string"] = query.encode("latin-1", "replace")  # Django's own asynchronous test client says text
+    scope["headers"] = [*_with_host(request, scope["headers"])]
+    return scope
+
+
+def _with_host(request: HttpRequest, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """Give the headers with the host that Django goes by; a test client sends none."""
+    host: str | None = request.META.get("HTTP_X_FORWARDED_HOST") if django_settings.USE_X_FORWARDED_HOST else None
+    if host is None and "HTTP_HOST" not in request.META:
+        host = request.META.get("SERVER_NAME", "")
+    if host is None:
+        return headers
+    others = [(name, value) for name, value in headers if name != b"host"]
+    return [*others, (b"host", host.encode("latin-1", "replace"))]
+
+
+def rewrite(request: HttpRequest, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Let views see *headers* and no others: a gate has taken out what nobody but it may say.
+
+    As Django has it, a name with an underscore is nobody's (``Remote_User`` must not become ``Remote-User``), and a
+    header that repeats is one list.
+    """
+    meta: dict[str, Any] = request.META
+    for key in [key for key in meta if key.startswith("HTTP_")]:
+        del meta[key]
+    for name, value in headers:
+        key = f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
+        if b"_" not in name and key.removeprefix("HTTP_") not in _UNPREFIXED:
+            before, text = meta.get(key), value.decode("latin-1")
+            meta[key] = text if before is None else f"{before},{text}"
+    vars(request).pop("headers", None)
