@@ -1,192 +1,201 @@
-"""Scenarios that every session library must survive, in words that every one of them has.
+"""The table of scenarios that every session library must survive, in words that every one of them has.
 
 A scenario drives an application through HTTP alone and returns ``None`` when it went well, else what went wrong. So
 the same table judges coatcheck's adapters and rivals; a rival that fails where it is known to fail proves that the
-scenarios can.
+scenarios can. What the application's routes do is said in ``tests/web/grid/deeds.py``; the scenarios themselves are in
+the files ``tests/web/scenarios_*.py``, by subject.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 import httpx
 
-from tests.web._site import Gate, cookie_header, cookies_of
+from coatcheck.testing import FrozenClock
+from tests.web.grid.gates import Gate
+
+LOCAL: Final = "http://localhost:8000"
+PUBLIC: Final = "https://shop.example"
+PLAIN: Final = "http://shop.example"
+
+PROGRAM: Final = {"accept": "application/json"}
+PAGE: Final = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@dataclass
+class Faults:
+    """What goes wrong with the store, as a scenario switches it on.
+
+    Attributes:
+        down: it does not answer.
+        damaged: what it answers of a session's data cannot be decoded.
+        newer: its sessions were written by a newer release.
+    """
+
+    down: bool = False
+    damaged: bool = False
+    newer: bool = False
 
 
 class Site(Protocol):
-    """What a scenario needs: browsers, gates, and the name that the cookie has on local http."""
+    """What a scenario needs of an application that is set up: browsers, gates, a clock, faults, and two names."""
 
-    gates: dict[str, Gate]
     cookie: str
+    """The session cookie's name on local http."""
+    public_cookie: str
+    """Its name on https."""
+    clock: FrozenClock
+    faults: Faults
 
-    def browser(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        """Open a browser with a cookie jar of its own."""
+    def browser(self, base: str = LOCAL, **headers: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        """Open a browser with a cookie jar of its own; it says, as browsers do, that its forms are our own."""
         ...
 
     def planted(self) -> str:
         """Return a well-formed cookie value that the library never made."""
         ...
 
+    def gate(self, name: str) -> Gate:
+        """Set up a gate, which holds the requests that name it inside their handlers."""
+        ...
 
-Scenario = Callable[[Site], Awaitable[str | None]]
-SCENARIOS: dict[str, Scenario] = {}
+
+Check = Callable[[Site], Awaitable[str | None]]
 
 
-def scenario(check: Scenario) -> Scenario:
-    """Add *check* to the table."""
-    SCENARIOS[check.__name__] = check
-    return check
+@dataclass(frozen=True)
+class Scenario:
+    """One row of the table.
+
+    Attributes:
+        check: runs it.
+        needs: what a library must offer for it to make sense.
+        policy: what the site's policy has beside the defaults.
+        options: what the site's middleware has beside the defaults.
+    """
+
+    check: Check
+    needs: frozenset[str]
+    policy: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The scenario in a few words."""
+        return self.check.__name__
+
+    @property
+    def title(self) -> str:
+        """The scenario in one sentence, with the requirements it stands for."""
+        return (self.check.__doc__ or "").strip().partition("\n")[0]
+
+
+SCENARIOS: Final[dict[str, Scenario]] = {}
+
+
+def scenario(
+    *needs: str, policy: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
+) -> Callable[[Check], Check]:
+    """Add a check to the table."""
+
+    def add(check: Check) -> Check:
+        assert check.__name__ not in SCENARIOS, f"there are two scenarios {check.__name__}"
+        SCENARIOS[check.__name__] = Scenario(check, frozenset(needs), policy or {}, options or {})
+        return check
+
+    return add
+
+
+def table() -> dict[str, Scenario]:
+    """Return every scenario by its name."""
+    from tests.web import (  # noqa: F401 - they add themselves to the table
+        scenarios_caching,
+        scenarios_clocks,
+        scenarios_cookies,
+        scenarios_data,
+        scenarios_doors,
+        scenarios_failures,
+        scenarios_late,
+        scenarios_people,
+        scenarios_tickets,
+    )
+
+    return SCENARIOS
+
+
+# --- words that scenarios share
 
 
 def token_of(site: Site, client: httpx.AsyncClient) -> str:
-    """Return the browser's session cookie."""
-    return client.cookies.get(site.cookie) or ""
+    """Return the browser's session cookie, on local http or on https."""
+    return client.cookies.get(site.cookie) or client.cookies.get(site.public_cookie) or ""
 
 
-async def data_under(site: Site, token: str) -> dict[str, Any]:
-    """Return what a stranger who holds *token* reads."""
+def with_ticket(site: Site, token: str) -> dict[str, str]:
+    """Return the header that a client sends by hand."""
+    return {"cookie": f"{site.cookie}={token}"}
+
+
+def cookies_of(answer: httpx.Response) -> list[str]:
+    """Return the answer's ``Set-Cookie`` headers."""
+    return [header.strip() for header in answer.headers.get_list("set-cookie")]
+
+
+def ours_of(site: Site, answer: httpx.Response) -> list[str]:
+    """Return the answer's ``Set-Cookie`` headers for the session cookie."""
+    names = (f"{site.cookie}=", f"{site.public_cookie}=")
+    return [header for header in cookies_of(answer) if header.startswith(names)]
+
+
+def attributes_of(header: str) -> dict[str, str]:
+    """Return a cookie's attributes, their names in lower case."""
+    pairs = (part.strip().partition("=") for part in header.split(";")[1:])
+    return {name.lower(): value for name, _, value in pairs}
+
+
+def deletes(header: str) -> bool:
+    """Whether a ``Set-Cookie`` deletes."""
+    attributes = attributes_of(header)
+    return attributes.get("max-age") in ("0", "-1") or "1970" in attributes.get("expires", "")
+
+
+def members_of(answer: httpx.Response, name: str) -> set[str]:
+    """Return the members of a header that is a list, in lower case."""
+    return {member.strip().lower() for member in answer.headers.get(name, "").split(",") if member.strip()}
+
+
+def path(name: str, **query: str) -> str:
+    """Return a route with its query."""
+    return f"/{name}?{urlencode(query)}" if query else f"/{name}"
+
+
+async def read(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Return what a browser's session shows."""
+    answer = await client.get("/read")
+    assert answer.status_code == 200, f"/read answered {answer.status_code}"
+    return dict(answer.json())
+
+
+async def seen_with(site: Site, token: str) -> dict[str, Any]:
+    """Return what a stranger who holds *token* sees."""
     async with site.browser() as stranger:
-        answer = await stranger.get("/read", headers=cookie_header(token, site.cookie))
+        answer = await stranger.get("/read", headers=with_ticket(site, token))
         return dict(answer.json())
 
 
-@scenario
-async def planted_id_is_never_adopted(site: Site) -> str | None:
-    """A ticket that somebody made up never becomes a session (promise 1, SM-10, CVE-2024-38513)."""
-    planted = site.planted()
-    async with site.browser() as victim:
-        await victim.post("/set?secret=yes", headers=cookie_header(planted, site.cookie))
-    found = (await data_under(site, planted))["data"]
-    return f"the planted id reads {found}" if found else None
+async def opens(site: Site, token: str) -> str | None:
+    """Say what a ticket opens that should open nothing."""
+    seen = await seen_with(site, token)
+    return f"the ticket reads {seen}" if seen["data"] or seen["user"] else None
 
 
-@scenario
-async def reading_writes_no_cookie(site: Site) -> str | None:
-    """A request that only reads is answered without Set-Cookie (promise 6)."""
-    async with site.browser() as client:
-        await client.post("/set?a=1")
-        again = await client.get("/read")
-        return f"reading sent {len(cookies_of(again))} cookies" if cookies_of(again) else None
-
-
-@scenario
-async def looking_at_nothing_makes_nothing(site: Site) -> str | None:
-    """A visitor who stores nothing gets no cookie (promise 6, S-03)."""
-    async with site.browser() as client:
-        answer = await client.get("/read")
-        return "an anonymous read sent a cookie" if cookies_of(answer) else None
-
-
-@scenario
-async def the_old_id_dies_at_sign_in(site: Site) -> str | None:
-    """The ticket from before signing in opens nothing afterwards (promise 5, S-46, 7.2.4)."""
-    async with site.browser() as client:
-        await client.post("/set?a=1")
-        before = token_of(site, client)
-        await client.post("/login?user=u1")
-        if token_of(site, client) == before:
-            return "signing in kept the ticket"
-    seen = await data_under(site, before)
-    return f"the old ticket still reads {seen}" if seen["data"] or seen["user"] else None
-
-
-@scenario
-async def the_old_id_dies_at_regeneration(site: Site) -> str | None:
-    """The ticket from before a rotation by privilege is dead at once (promise 5)."""
-    async with site.browser() as client:
-        await client.post("/login?user=u1")
-        before = token_of(site, client)
-        await client.post("/regenerate")
-        if token_of(site, client) == before:
-            return "regenerating kept the ticket"
-    seen = await data_under(site, before)
-    return f"the old ticket still reads {seen}" if seen["data"] or seen["user"] else None
-
-
-@scenario
-async def two_writers_both_win(site: Site) -> str | None:
-    """Two requests that change different keys of one session both win (promise 3)."""
-    async with site.browser() as client:
-        await client.post("/set?base=1")
-        await _overlap(site, client, ["/slow?gate=one&a=1", "/slow?gate=two&b=2"])
-        data = (await client.get("/read")).json()["data"]
-        return None if {"a", "b"} <= data.keys() else f"of a and b only {sorted(data)} is left"
-
-
-@scenario
-async def a_late_read_does_not_resurrect(site: Site) -> str | None:
-    """A request that only reads, in flight while its session is signed out, does not bring it back (promise 2)."""
-    return await _resurrected(site, "/slow?gate=late")
-
-
-@scenario
-async def a_late_write_does_not_resurrect(site: Site) -> str | None:
-    """A request that writes, in flight while its session is signed out, does not bring it back (promise 2)."""
-    return await _resurrected(site, "/slow?gate=late&x=1")
-
-
-@scenario
-async def signing_out_is_idempotent(site: Site) -> str | None:
-    """Signing out twice, and without a cookie, succeeds (S-47)."""
-    async with site.browser() as client:
-        await client.post("/login?user=u1")
-        codes = [(await client.post("/logout")).status_code for _ in range(2)]
-    async with site.browser() as stranger:
-        codes.append((await stranger.post("/logout")).status_code)
-    return None if codes == [200, 200, 200] else f"signing out answered {codes}"
-
-
-@scenario
-async def data_survives_signing_in(site: Site) -> str | None:
-    """A cart filled before signing in is there afterwards (S-03, ruling 1)."""
-    async with site.browser() as client:
-        await client.post("/set?cart=apples")
-        await client.post("/login?user=u1")
-        answer = (await client.get("/read")).json()
-        good = answer["data"].get("cart") == "apples" and answer["user"] == "u1"
-        return None if good else f"after signing in there is {answer}"
-
-
-@scenario
-async def garbage_is_a_stranger(site: Site) -> str | None:
-    """A cookie of garbage is an anonymous visitor on a public page, never an error (S-52)."""
-    for garbage in ("x", "a" * 5000, "%00", "..%2f..", "'; DROP TABLE sessions; --", "{}", "*"):
-        async with site.browser() as client:
-            answer = await client.get("/read", headers=cookie_header(garbage, site.cookie))
-            if answer.status_code != 200 or answer.json()["data"]:
-                return f"garbage was answered with {answer.status_code}"
-    return None
-
-
-async def _overlap(site: Site, client: httpx.AsyncClient, targets: list[str]) -> list[httpx.Response]:
-    """Send all targets, wait until each is inside its handler, then let them go one by one."""
-    names = [httpx.URL(target).params["gate"] for target in targets]
-    site.gates.update({name: Gate() for name in names})
-    tasks = [asyncio.create_task(client.post(target)) for target in targets]
-    answers = []
-    for name in names:
-        await site.gates[name].inside.wait()
-    for name, task in zip(names, tasks, strict=True):
-        site.gates[name].go.set()
-        answers.append(await task)
-    return answers
-
-
-async def _resurrected(site: Site, target: str) -> str | None:
-    async with site.browser() as client:
-        await client.post("/set?base=1")
-        await client.post("/login?user=u1")
-        token = token_of(site, client)
-        site.gates["late"] = Gate()
-        late = asyncio.create_task(client.post(target))
-        await site.gates["late"].inside.wait()
-        async with site.browser() as other:
-            await other.post("/logout", headers=cookie_header(token, site.cookie))
-        site.gates["late"].go.set()
-        await late
-    seen = await data_under(site, token)
-    return f"the signed-out ticket reads {seen}" if seen["data"] or seen["user"] else None
+async def sign_in(client: httpx.AsyncClient, user: str = "u1", **query: str) -> httpx.Response:
+    """Sign in."""
+    answer = await client.post(path("login", user=user, **query))
+    assert answer.status_code == 200, f"signing in answered {answer.status_code}"
+    return answer

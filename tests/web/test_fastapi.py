@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -30,7 +31,9 @@ def sessions(request: pytest.FixtureRequest, tmp_path: Path, captured_events: Ca
 @pytest.fixture
 def client(sessions: AsyncSessions) -> Iterator[TestClient]:
     """Give a browser."""
-    with TestClient(create(sessions), base_url=LOCAL, raise_server_exceptions=False) as client:
+    with TestClient(
+        create(sessions), base_url=LOCAL, headers={"origin": LOCAL}, raise_server_exceptions=False
+    ) as client:
         yield client
 
 
@@ -56,7 +59,9 @@ def test_nobody_signed_in_is_a_problem(client: TestClient) -> None:
 
 def test_pages_are_sent_to_sign_in(sessions: AsyncSessions) -> None:
     """With ``sign_in_url`` a page is 303 with the way back; a form and a program still get 401 (ruling 18)."""
-    with TestClient(create(sessions, sign_in_url="/sign-in"), base_url=LOCAL, follow_redirects=False) as client:
+    with TestClient(
+        create(sessions, sign_in_url="/sign-in"), base_url=LOCAL, headers={"origin": LOCAL}, follow_redirects=False
+    ) as client:
         page = client.get("/me?tab=1", headers=PAGE)
         assert (page.status_code, page.headers["location"]) == (303, "/sign-in?next=/me%3Ftab%3D1")
         assert client.post("/plain/rotate", headers=PAGE).status_code == 401
@@ -126,16 +131,49 @@ def test_a_router_behind_a_dependency(client: TestClient) -> None:
     assert client.get("/desk/who").json() == ["ada", "ada"]
 
 
-def test_the_schema_shows_no_session(sessions: AsyncSessions) -> None:
-    """OpenAPI lists the application's own parameters and bodies, and nothing of a session (section 4)."""
+def test_the_schema_shows_the_cookie_and_no_parameter(sessions: AsyncSessions) -> None:
+    """OpenAPI lists the application's own parameters and bodies, and the session as a cookie to send (section 4)."""
     schema = create(sessions).openapi()
 
-    assert schema["paths"]["/data"]["get"].keys() == {"summary", "description", "operationId", "responses"}
-    assert schema["paths"]["/desk/who"]["get"].keys() == {"summary", "description", "operationId", "responses"}
+    ours = {"summary", "description", "operationId", "responses", "security"}
+    assert schema["paths"]["/data"]["get"].keys() == ours
+    assert schema["paths"]["/desk/who"]["get"].keys() == ours
+    assert schema["paths"]["/desk/who"]["get"]["security"] == [{"session": []}]
+    assert schema["components"]["securitySchemes"].keys() == {"session"}
     assert [each["name"] for each in schema["paths"]["/login"]["post"]["parameters"]] == ["user_id", "role"]
     assert [each["name"] for each in schema["paths"]["/cart/more"]["post"]["parameters"]] == ["note"]
     assert "requestBody" not in schema["paths"]["/plain/count"]["post"]
     assert schema["components"]["schemas"].keys() == {"Cart", "HTTPValidationError", "Line", "ValidationError"}
+
+
+@pytest.mark.parametrize(("options", "name"), [({}, "__Host-session"), ({"cookie_name": "sid"}, "sid")])
+def test_the_schema_names_the_cookie_as_configured(sessions: AsyncSessions, options: Any, name: str) -> None:
+    """The served document says which cookie to send: that of this application's middleware (issue 5, section 1)."""
+    with TestClient(create(sessions, **options), base_url=LOCAL, headers={"origin": LOCAL}) as client:
+        scheme = client.get("/openapi.json").json()["components"]["securitySchemes"]["session"]
+
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "cookie", name)
+
+
+def test_what_is_public_in_the_schema_stays_so(sessions: AsyncSessions) -> None:
+    """An operation that asks for no session is listed without one (issue 5, section 1)."""
+    app = create(sessions)
+
+    @app.get("/public")
+    async def public() -> None:
+        """Ask for nothing."""
+
+    assert "security" not in app.openapi()["paths"]["/public"]["get"]
+
+
+def test_dependencies_load_what_was_left_to_demand(sessions: AsyncSessions) -> None:
+    """With ``load="on_demand"`` the dependencies load, so that endpoints need not (design, section 3, Lazy)."""
+    with TestClient(create(sessions, load="on_demand"), base_url=LOCAL, headers={"origin": LOCAL}) as client:
+        client.post("/login?user_id=ada")
+        client.post("/set?key=a&value=1")
+        assert client.get("/me").json()[0] == "ada"
+        assert client.get("/data").json() == {"a": "1"}
+        assert client.post("/plain/rotate").json() == "ada"
 
 
 # --- after the answer, and beside it

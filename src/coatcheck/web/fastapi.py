@@ -13,18 +13,23 @@ try:
 except ImportError:  # pragma: no cover - the message is tested in an environment without FastAPI
     raise MissingExtra("coatcheck.web.fastapi", None, "fastapi") from None
 
+from coatcheck import accounts as accounts_objects
 from coatcheck import session as sessions_objects
 from coatcheck.session import AsyncSession
 from coatcheck.user import User
-from coatcheck.web.asgi import SessionMiddleware, session_in
-from coatcheck.web.starlette import session_of, user_of
+from coatcheck.web.asgi import loaded_session_in
+from coatcheck.web.fastapi_security import CurrentInCookie, SessionMiddleware, SignedInByCookie
+from coatcheck.web.starlette import accounts_of, session_of, user_of
 
 __all__ = [
+    "BlockingAccounts",
     "BlockingSession",
     "Current",
+    "CurrentAccounts",
     "CurrentSession",
     "SessionMiddleware",
     "SignedIn",
+    "accounts_of",
     "session_of",
     "user_of",
 ]
@@ -32,17 +37,18 @@ __all__ = [
 T = TypeVar("T")
 
 
-async def _current(connection: HTTPConnection) -> AsyncSession:
-    return session_in(connection.scope)
-
-
-async def _signed_in(connection: HTTPConnection) -> User:
-    return user_of(connection)
-
-
 async def _blocking(connection: HTTPConnection) -> sessions_objects.BlockingSession:
-    state = session_in(connection.scope)._state  # noqa: SLF001 - two views of one session
+    state = (await loaded_session_in(connection.scope))._state  # noqa: SLF001 - two views of one session
     return sessions_objects.BlockingSession(state, _on_the_loop)
+
+
+async def _accounts(connection: HTTPConnection) -> accounts_objects.AsyncAccounts:
+    return accounts_objects.AsyncAccounts((await loaded_session_in(connection.scope))._state)  # noqa: SLF001 - as above
+
+
+async def _blocking_accounts(connection: HTTPConnection) -> accounts_objects.BlockingAccounts:
+    state = (await loaded_session_in(connection.scope))._state  # noqa: SLF001 - as above
+    return accounts_objects.BlockingAccounts(state, _on_the_loop)
 
 
 def _on_the_loop(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -57,19 +63,25 @@ def _on_the_loop(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def _typed(kind: type[T]) -> Callable[[HTTPConnection], Coroutine[Any, Any, T]]:
     async def current(connection: HTTPConnection) -> T:
-        return session_in(connection.scope).typed(kind)
+        return (await loaded_session_in(connection.scope)).typed(kind)
 
     return current
 
 
-CurrentSession = Annotated[AsyncSession, Depends(_current)]
+CurrentSession = Annotated[AsyncSession, Depends(CurrentInCookie())]
 """The request's session."""
 
-SignedIn = Annotated[User, Depends(_signed_in)]
+SignedIn = Annotated[User, Depends(SignedInByCookie())]
 """The signed-in user; 401, or 303 to ``sign_in_url`` for pages, when there is none."""
 
 BlockingSession = Annotated[sessions_objects.BlockingSession, Depends(_blocking)]
 """The request's session for plain ``def`` endpoints: its verbs are called, not awaited."""
+
+CurrentAccounts = Annotated[accounts_objects.AsyncAccounts, Depends(_accounts)]
+"""The accounts of the request's browser."""
+
+BlockingAccounts = Annotated[accounts_objects.BlockingAccounts, Depends(_blocking_accounts)]
+"""The accounts of the request's browser for plain ``def`` endpoints."""
 
 if TYPE_CHECKING:
     Current = Annotated[T, "the session's data"]

@@ -11,11 +11,12 @@ try:
 except ImportError:  # pragma: no cover - the message is tested in an environment without Starlette
     raise MissingExtra("coatcheck.web.starlette", None, "starlette") from None
 
+from coatcheck.accounts import AsyncAccounts
 from coatcheck.session import AsyncSession
 from coatcheck.user import User
-from coatcheck.web.asgi import SessionMiddleware, session_in
+from coatcheck.web.asgi import SessionMiddleware, accounts_in, session_in
 
-__all__ = ["SessionMiddleware", "session_of", "user_of"]
+__all__ = ["SessionMiddleware", "accounts_of", "session_of", "user_of"]
 
 T = TypeVar("T")
 
@@ -44,3 +45,12 @@ def user_of(connection: HTTPConnection) -> User:
         SignInRequired: nobody is signed in; the middleware answers 401, or 303 for pages if ``sign_in_url`` is set.
     """
     return session_in(connection.scope).user
+
+
+def accounts_of(connection: HTTPConnection) -> AsyncAccounts:
+    """Return the accounts of the request's browser, where the middleware was told ``accounts=``.
+
+    Raises:
+        ConfigurationError: the middleware is not installed.
+    """
+    return accounts_in(connection.scope)
