@@ -216,7 +216,7 @@ def still(page: Page, name: str) -> None:
 
 
 def stills(browser: Browser, site: Site) -> None:
-    """Take the operator's page, light and dark, and its story of a session."""
+    """Take the operator's page, light and dark, its story of a session, and the gate's page."""
     for name, options in (
         ("operator", {"viewport": {"width": 1280, "height": 800}}),
         ("operator-dark", {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"}),
@@ -230,6 +230,8 @@ def stills(browser: Browser, site: Site) -> None:
             page.get_by_role("row").nth(3).get_by_role("link").first.click()
             page.wait_for_url("**/session?id=*")
             still(page, "story")
+            page.goto("/gate?method=GET&path=/newsroom")
+            still(page, "gate")
         page.context.close()
 
 

@@ -20,6 +20,7 @@ from coatcheck.demo.accounts import Accounts
 from coatcheck.demo.app import POLICY, create_app
 from coatcheck.demo.server import listen
 from coatcheck.stores import from_url
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -56,7 +57,7 @@ class Site:
         """Start."""
         self.clock = Clock()
         self._store_url = store_url
-        self._port = 0
+        self._port = free_port()  # it has to be free again after a stop
         self.start()
 
     @property
@@ -159,6 +160,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     yield served
     served.stop()
 
+
+ON_SQLITE = pytest.mark.parametrize("site", [sqlite], indirect=True, ids=["sqlite"])
+"""For what the store has no part in: how a page looks, and what its script does by itself."""
 
 OpenDevice = Callable[..., "Page"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.conftest import ON_SQLITE
 from tests.browser.test_journeys import ADA, GRACE, IPHONE, JOAN, headline, path_of, press, send, sign_in
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def test_the_page_moves_by_itself(device: OpenDevice) -> None:
     assert page.evaluate("window.stayed")
 
 
+@ON_SQLITE
 def test_it_can_be_paused(device: OpenDevice) -> None:
     """What moves by itself can be stopped, and goes on when wanted (WCAG 2.2, 2.2.2)."""
     page = operator(device)
@@ -50,6 +52,7 @@ def test_it_can_be_paused(device: OpenDevice) -> None:
         page.get_by_role("button", name="Resume").click()
 
 
+@ON_SQLITE
 def test_a_page_left_alone_keeps_nobody_signed_in(device: OpenDevice) -> None:
     """A page that nobody touched for ten minutes stops asking: asking counts as use of the operator's session."""
     page = operator(device)
@@ -174,6 +177,7 @@ def test_everybody_is_ended_only_by_the_word(device: OpenDevice, typed: str) -> 
         assert (path_of(ada), path_of(page)) == ("/devices", "/operator/")
 
 
+@ON_SQLITE
 def test_narrow_cards_are_low_and_wide_windows_are_used(device: OpenDevice) -> None:
     """At 360 pixels a session takes less than 190 of height; at 2,560 three plots stand side by side."""
     page = operator(device, viewport={"width": 360, "height": 800})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser.conftest import ON_SQLITE
 from tests.browser.test_console import operator
 from tests.browser.test_journeys import path_of, press
 
@@ -14,6 +15,7 @@ OpenDevice = Callable[..., Any]
 LIVE = "**/operator/live?span=hour"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("status", [500, 503, None])
 def test_numbers_that_stand_still_say_so(device: OpenDevice, status: int | None) -> None:
     """No good answer is said, with the time of the numbers that are shown; the next good one takes the words away."""
@@ -31,6 +33,7 @@ def test_numbers_that_stand_still_say_so(device: OpenDevice, status: int | None)
     assert page.locator("#live.moving").count() == 1
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("status", [401, 403])
 def test_who_may_see_it_no_more_sees_it_no_more(device: OpenDevice, status: int) -> None:
     """A refusal of the numbers loads the whole page anew, so that the server says what is the matter."""

@@ -19,6 +19,7 @@ from coatcheck import AsyncSessions
 from coatcheck.demo.clock import DemoClock
 from tests.browser.conftest import Clock, Site
 from tests.browser.test_journeys import ADA, FIREFOX, GRACE, IPHONE, JOAN, headline, path_of, press, sign_in
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -54,7 +55,7 @@ class Ticking(Site):
         """Start."""
         self.clock: Any = Ahead(Clock())
         self._store_url = store_url
-        self._port = 0
+        self._port = free_port()
         self.start()
 
     def _sessions(self) -> AsyncSessions:

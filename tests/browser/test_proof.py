@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from coatcheck.demo.proof.experiments import EXPERIMENTS
-from tests.browser.conftest import sqlite
+from tests.browser.conftest import ON_SQLITE
 from tests.browser.test_journeys import CONTRAST, sign_in
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OpenDevice = Callable[..., Any]
 
-pytestmark = pytest.mark.parametrize("site", [sqlite], indirect=True, ids=["sqlite"])
+pytestmark = ON_SQLITE
 
 OUTCOMES = {
     "two-tabs": ["Holds", "Does not hold", "Does not hold"],
@@ -73,7 +73,7 @@ def test_the_line_works_in_a_terminal(
 
     before = subprocess.check_output(["sh", "-c", line], text=True)
     page.get_by_role("group", name="Try it in your terminal").get_by_role("button", name="Sign out").click()
-    page.get_by_text("Run the same line again").wait_for()
+    page.locator("p.note").get_by_text("Run the same line again").wait_for()  # it is told to who listens too
 
     assert (before, subprocess.check_output(["sh", "-c", line], text=True)) == ("signed in\n", "signed out\n")
 

@@ -86,10 +86,10 @@ def test_accounts_are_listed_on_this_machine_alone(demo: Demo, here: Browser) ->
 
 
 def test_the_header_stays_on_the_sign_in_page(here: Browser) -> None:
-    """Home and the proof can be reached from the form."""
+    """Home, the proof and the gate can be reached from the form."""
     nav = here.get("/sign-in").text.partition("<nav")[2].partition("</nav>")[0]
 
-    assert re.findall(r'href="([^"]+)"', nav) == ["/", "/proof", "/sign-in"]
+    assert re.findall(r'href="([^"]+)"', nav) == ["/", "/proof", "/gate", "/sign-in"]
 
 
 def test_guesses_at_one_account_are_limited(demo: Demo, here: Browser) -> None:

@@ -63,18 +63,25 @@ class Accounts:
         example = self._examples.get(canonical(username))
         return example.account if example else None
 
+    def all(self) -> list[Account]:
+        """Return every account."""
+        return [example.account for example in self._examples.values()]
+
+    def by_id(self, user_id: str) -> Account | None:
+        """Return the account with that id."""
+        return next((account for account in self.all() if account.id == user_id), None)
+
     def name_of(self, user_id: str) -> str:
         """Return the name of the account with that id; the id itself when it is nobody's."""
-        named = (example.account.name for example in self._examples.values() if example.account.id == user_id)
-        return next(named, user_id)
+        account = self.by_id(user_id)
+        return account.name if account else user_id
 
     def search(self, typed: str) -> list[str]:
         """Return the ids of the accounts whose id is *typed*, or whose user name or name contains it."""
         wanted = canonical(typed)
-        accounts = (example.account for example in self._examples.values())
         return [
             account.id
-            for account in accounts
+            for account in self.all()
             if wanted and (wanted == account.id or wanted in account.username or wanted in account.name.casefold())
         ]
 

@@ -6,31 +6,43 @@ import time
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ExceptionHandler
 
 from coatcheck.errors import CoatcheckError, SignInRequired
 from coatcheck.policy import Policy
+from coatcheck.refusals import RoleRequired, StepUpRequired
+from coatcheck.session import AsyncSession
 from coatcheck.sessions import AsyncSessions
-from coatcheck.web.answers import RETRY_AFTER, sign_in_location
+from coatcheck.web.answers import RETRY_AFTER
 from coatcheck.web.console import Console
+from coatcheck.web.gate import Gate
 from coatcheck.web.starlette import SessionMiddleware, user_of
 
 from .accounts import EXAMPLES, Accounts
 from .assets import FOLDER, PREFIX, SHARED, Assets, Files
 from .clock import DemoClock, Moving
+from .confirming import Confirming
 from .devices import Devices
+from .doors import OPERATOR, make_gate
+from .gating import Gating
 from .hardening import HEADERS, Hardening
 from .home import Home
-from .pages import Pages, see_other
+from .news import News
+from .newsroom import Board, Newsroom
+from .pages import HOME, Pages, see_other
 from .proof.page import Apart, Proof
-from .signing import SIGN_IN, Signing
+from .refusing import Reached, Refusing, Render, back_to_form
+from .signing import Signing
+from .support import Support
+from .tries import Tries
 
 DEFAULT_STORE: Final = "sqlite:///coatcheck-demo.db"
 """A file in the working directory, where a person sees it and can look into it or delete it."""
@@ -39,8 +51,7 @@ POLICY: Final = Policy(max_sessions=10, on_theft="end", sweep_every="30s", count
 """The library's default and a limit, so that signing in on an eleventh device ends the one used longest ago; a cookie
 used in two places ends its session in both; and upkeep runs so often that the operator's page moves while one looks."""
 
-OPERATOR: Final = "operator"
-"""The role that may see the operator's page."""
+_NOT_YOURS: Final = "This page is not open to you"
 
 _SAID: Final[dict[int, tuple[str, str]]] = {
     400: ("That form cannot be read", "Go back, reload the page and try again. Nothing was changed."),
@@ -81,31 +92,47 @@ def create_app(
     timer = timer or monotonic
     clock = clock or (DemoClock() if sessions is None else time.time)
     manager = sessions or AsyncSessions(store_url, policy=POLICY, clock=clock)
-    pages = Pages(clock)
-    handlers = _exception_handlers(pages)
     people = accounts or Accounts()
-    proof = Proof(pages, clock, timer)
-    routes = [
-        *Home(pages, manager.policy, people).routes(),
-        *Signing(manager, pages, people, timer, listed=EXAMPLES if show_accounts else ()).routes(),
-        *Devices(manager, pages).routes(),
-        *proof.routes(),
-    ]
+    pages = Pages(clock, people.name_of)
+    gate, proof = make_gate(), Proof(pages, clock, timer)
+    routes: list[BaseRoute] = [*_routes(manager, gate, pages, people, Tries(timer), listed=show_accounts)]
+    routes += [*proof.routes(), Mount("/operator", _console(manager, people))]
     if isinstance(clock, DemoClock):
         routes += Moving(clock, manager, timer).routes()
-    console = _console(manager, people)
-    middleware = _middleware(manager, proof, handlers)
-    return Starlette(routes=[*routes, Mount("/operator", console)], middleware=middleware, exception_handlers=handlers)
+    handlers = _exception_handlers(pages)
+    around = _middleware(manager, gate, proof, handlers, _refusals(pages, people))
+    return Starlette(routes=routes, middleware=around, exception_handlers=handlers)
 
 
-def _middleware(manager: AsyncSessions, proof: Proof, handlers: dict[Any, ExceptionHandler]) -> list[Middleware]:
-    """Return what stands around the pages, outermost first: only the last one reads the session."""
+def _routes(
+    manager: AsyncSessions, gate: Gate, pages: Pages, people: Accounts, tries: Tries, *, listed: bool
+) -> list[Route]:
+    """Return the routes of the pages that go by the session."""
+    board, news = Board(), News()
+    manager.subscribe(news)
+    return [
+        *Home(pages, manager.policy, people, board, news).routes(),
+        *Signing(manager, pages, people, tries, listed=EXAMPLES if listed else ()).routes(),
+        *Confirming(pages, people, tries).routes(),
+        *Devices(manager, pages).routes(),
+        *Newsroom(pages, people, board, news).routes(),
+        *Support(pages, people).routes(),
+        *Gating(gate, pages, people).routes(),
+    ]
+
+
+def _middleware(
+    manager: AsyncSessions, gate: Gate, proof: Proof, handlers: dict[Any, ExceptionHandler], render: Render
+) -> list[Middleware]:
+    """Return what stands around the pages, outermost first: none before the session's own reads it."""
     files = Starlette(routes=[Mount(PREFIX, Files(directory=FOLDER, packages=[SHARED]))], exception_handlers=handlers)
     return [
         Middleware(Hardening),
         Middleware(Assets, files=files),
         Middleware(Apart, apart=proof.apart(handlers)),
-        Middleware(SessionMiddleware, sessions=manager, sign_in_url=SIGN_IN),
+        Middleware(Refusing, render=render),
+        Middleware(SessionMiddleware, sessions=manager, gate=gate),
+        Middleware(Reached),
     ]
 
 
@@ -121,7 +148,7 @@ def _console(manager: AsyncSessions, accounts: Accounts) -> Console:
 
 
 def _operator(request: Request, accounts: Accounts) -> str | None:
-    """Return the operator's name; ``None`` for somebody who is none. Who is not signed in is sent to sign in."""
+    """Return the operator's name; ``None`` for somebody who is none. The gate asks first, and this again."""
     user = user_of(request)
     return accounts.name_of(user.id) if user.has(OPERATOR) else None
 
@@ -129,16 +156,17 @@ def _operator(request: Request, accounts: Accounts) -> str | None:
 def _exception_handlers(pages: Pages) -> dict[Any, ExceptionHandler]:
     """Return what turns errors into pages in the demo's look."""
 
-    async def refused(_request: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else HEADERS
         title, detail = _SAID.get(status, ("That did not work", "Go back and try again."))
-        return pages.message(status, title, detail, headers=dict(headers))
+        session = _shown(request) if status < 500 else None
+        return pages.message(status, title, detail, headers=dict(headers), session=session)
 
     async def session_error(request: Request, error: Exception) -> Response:
-        if isinstance(error, SignInRequired):
+        if isinstance(error, SignInRequired | StepUpRequired):
             if request.method == "POST":
-                return _to_sign_in(request, error)
+                return see_other(back_to_form(request))
             raise error
         if not isinstance(error, CoatcheckError) or error.status == 500:
             raise error
@@ -148,7 +176,28 @@ def _exception_handlers(pages: Pages) -> dict[Any, ExceptionHandler]:
     return {HTTPException: refused, CoatcheckError: session_error, 500: refused}
 
 
-def _to_sign_in(request: Request, error: SignInRequired) -> Response:
-    """Send a form's sender to sign in, and back to the page that the form is on."""
-    page = next((page for page in ("/devices", "/operator/") if request.url.path.startswith(page)), "/")
-    return see_other(sign_in_location(SIGN_IN, page, error.reason))
+def _refusals(pages: Pages, accounts: Accounts) -> Render:
+    """Return what makes a page of an answer that the session middleware gave alone."""
+
+    def render(request: Request, status: int, title: str, detail: str) -> Response:
+        session, way = _shown(request), HOME
+        if session is not None and session.user_id is not None and title == RoleRequired.title:
+            asked = urlencode({"method": request.method, "path": quote(request.url.path)})
+            title, way = _NOT_YOURS, (f"/gate?{asked}#answer", "Ask the gate why")
+            name, roles = accounts.name_of(session.user_id), ", ".join(session.roles) or "none"
+            detail = f"You are signed in as {name}. This page needs a role that is not among yours: {roles}."
+        return pages.message(status, title, detail, session=session, way=way)
+
+    return render
+
+
+def _shown(request: Request) -> AsyncSession | None:
+    """Return the session for a page's header; ``None`` where there is none or it could not be read."""
+    session = request.scope.get("session")
+    if not isinstance(session, AsyncSession):
+        return None
+    try:
+        session.user_id  # noqa: B018 - a look raises what went wrong when it was loaded
+    except CoatcheckError:
+        return None
+    return session

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from coatcheck.sessions import AsyncSessions
 
 STEPS: Final = {
-    "10m": ("+10 min", "Your next request counts as activity again, and restarts the idle clock."),
+    "10m": ("+10 min", "Your next request restarts the idle clock; signing out a device asks for your password."),
     "1d": ("+1 day", "Your cookie is a day old then: the next request replaces it with a new one."),
     "7d": ("+1 week", "The idle clock runs out: every session that is not remembered ends."),
 }

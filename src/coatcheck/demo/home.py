@@ -20,12 +20,12 @@ from coatcheck.web.starlette import session_of
 
 from .accounts import Accounts
 from .forms import Form, post
+from .goods import GOODS
+from .news import News
+from .newsroom import Board
 from .pages import FLASH, Pages, see_other
 from .signing import SIGN_IN
 from .words import GONE
-
-GOODS: Final = {"notebook": "Notebook", "pen": "Fountain pen", "lamp": "Desk lamp", "beans": "Coffee beans"}
-"""What can be put into the cart, by the word that forms use."""
 
 MOST_OF_ONE: Final = 99
 """Pieces of one thing that the cart holds."""
@@ -44,6 +44,10 @@ async def sign_in(request):
 """What an application writes, as the home page shows it to a visitor."""
 
 
+_RUNS: Final = "Runs from your sign-in, whatever you do."
+_LENT: Final = "Acting for somebody ends by itself, whatever you do."
+
+
 class Countdown(Struct, frozen=True):
     """A clock of the session: how much is left of how much, in milliseconds."""
 
@@ -57,11 +61,13 @@ class Countdown(Struct, frozen=True):
 class Home:
     """The home page and the cart's forms."""
 
-    def __init__(self, pages: Pages, policy: Policy, accounts: Accounts) -> None:
-        """Show sessions of *accounts* that live by *policy*."""
+    def __init__(self, pages: Pages, policy: Policy, accounts: Accounts, board: Board, news: News) -> None:
+        """Show sessions of *accounts* that live by *policy*, and what *board* recommends."""
         self._pages = pages
         self._policy = policy
         self._accounts = accounts
+        self._board = board
+        self._news = news
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -90,6 +96,8 @@ class Home:
             goods=GOODS,
             held=held,
             use=USE,
+            choice=self._board.choice,
+            changed=self._news.of(session),
         )
 
     async def add(self, request: Request, form: Form) -> Response:
@@ -122,10 +130,10 @@ class Home:
         about = "Starts again when you use this session; noted once a minute."
         if idle is not None and absolute is not None and idle > absolute:
             idle, about = absolute, f"{about} It never outlasts the absolute clock."
-        faces = (
-            ("Idle clock", about, idle, span.idle),
-            ("Absolute clock", "Runs from your sign-in, whatever you do.", absolute, span.absolute),
-        )
+        faces = (("Idle clock", about, idle, span.idle), ("Absolute clock", _RUNS, absolute, span.absolute))
+        if session.actor_id is not None:
+            lent = self._policy.impersonate_ms
+            faces = (("Idle clock", about, idle, lent), ("Absolute clock", _LENT, absolute, lent))
         return [
             Countdown(name, about, max(0, ends - now), whole, ends)
             for name, about, end, whole in faces

@@ -20,13 +20,18 @@ from .clock import STEPS, DemoClock
 FLASH: Final = "flash"
 """The session's key for a message that the next page shows once."""
 
+HOME: Final = ("/", "Go to the home page")
+
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Pages:
-    """Makes pages. *clock* returns seconds since the Unix epoch; the pages' times are relative to it."""
+    """Makes pages. *clock* returns seconds since the Unix epoch; the pages' times are relative to it.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    *name_of* returns the name of a user's account.
+    """
+
+    def __init__(self, clock: Callable[[], float], name_of: Callable[[str], str]) -> None:
         """Read the templates' environment; templates are compiled when they are first shown."""
         self._clock = clock
         self._templates = Environment(
@@ -42,6 +47,7 @@ class Pages:
             "in_words": in_words,
             "browser_name": words.browser_name,
             "ago": self._ago,
+            "name": name_of,
         }
         self._templates.filters.update(filters)  # pyright: ignore[reportUnknownMemberType] - untyped in Jinja
         self._assets = fingerprint()
@@ -54,19 +60,34 @@ class Pages:
         return words.ago(millis, self.now())
 
     def show(self, template: str, *, session: Session | None, status: int = 200, **facts: object) -> Response:
-        """Return a page. With a *session* its header says who is signed in, and a waiting message is shown."""
-        flash = facts.pop("flash", None)
-        if session is not None and FLASH in session:
-            flash = session.pop(FLASH)
-        facts |= {"session": session, "flash": flash, "assets": self._assets, "now": self.now(), "steps": STEPS}
+        """Return a page. With a *session* its header says who is signed in, and a waiting message is shown.
+
+        A *flash* that is given is shown instead, and the waiting one left alone.
+        """
+        if "flash" not in facts:
+            facts["flash"] = session.pop(FLASH) if session is not None and FLASH in session else None
+        facts |= {"session": session, "assets": self._assets, "now": self.now(), "steps": STEPS}
         facts["demo_clock"] = self._clock if isinstance(self._clock, DemoClock) else None
         page = HTMLResponse(self._templates.get_template(template).render(facts), status)
         page.headers["cache-control"] = "private, no-store"
         return page
 
-    def message(self, status: int, title: str, detail: str, *, headers: dict[str, str] | None = None) -> Response:
-        """Return a page that says one thing; it does not look at the session, which may be what is wrong."""
-        page = self.show("message.html", session=None, status=status, code=status, title=title, detail=detail)
+    def message(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        session: Session | None = None,
+        way: tuple[str, str] = HOME,
+    ) -> Response:
+        """Return a page that says one thing, with a *way* on: an address and its words.
+
+        It looks at no session that is not given: the session may be what is wrong.
+        """
+        facts: dict[str, object] = {"code": status, "title": title, "detail": detail, "way": way, "flash": None}
+        page = self.show("message.html", session=session, status=status, **facts)
         page.headers.update(headers or {})
         return page
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -17,12 +17,14 @@ from coatcheck.web.starlette import session_of
 
 from .accounts import LONGEST_WORD, Accounts, Example, canonical
 from .forms import Form, post
-from .limiter import Limiter
 from .pages import Pages, see_other
+from .tries import Tries
 from .visitors import client_key
 from .words import told
 
 SIGN_IN: Final = "/sign-in"
+CONFIRM: Final = "/confirm"
+"""Where the password is asked for once more."""
 
 WRONG: Final = "That user name and password do not match."
 """The one text for a wrong password and for an account that does not exist (S-45)."""
@@ -32,31 +34,23 @@ _NOBODY: Final = "nobody"
 
 
 class Signing:
-    """The sign-in page, its form, and the sign-out form.
-
-    Whoever guesses at an account makes its owner wait too, a minute for each try; the limit of the guesser's address
-    keeps that from being done to many accounts. A product adds a second way in, such as a mailed link.
-    """
+    """The sign-in page, its form, and the sign-out form."""
 
     def __init__(
         self,
         sessions: AsyncSessions,
         pages: Pages,
         accounts: Accounts,
-        timer: Callable[[], float],
+        tries: Tries,
         *,
         listed: Sequence[Example] = (),
     ) -> None:
-        """Begin with nobody counted.
-
-        *timer* returns seconds that nobody moves; *listed* are shown with their passwords on the page.
-        """
+        """Check passwords of *accounts* as often as *tries* allows; those of *listed* are shown on the page."""
         self._sessions = sessions
         self._pages = pages
         self._accounts = accounts
         self._listed = listed
-        self._by_account = Limiter(burst=5, interval=60, clock=timer)
-        self._by_address = Limiter(burst=20, interval=15, clock=timer)
+        self._tries = tries
 
     def routes(self) -> list[Route]:
         """Return the routes; signing out has no GET, because links are followed by more than people."""
@@ -69,52 +63,43 @@ class Signing:
     async def page(self, request: Request) -> Response:
         """Show the form: always 200 for who is not signed in, whatever their cookie is worth, so nothing can loop."""
         session = session_of(request)
-        onward = _onward(request.query_params.get("next"))
+        wanted = onward(request.query_params.get("next"))
         if session.signed_in:
-            return see_other(onward)
+            return see_other(wanted)
         notice = told(session.reason or request.query_params.get("reason"))
         if notice and request.query_params.get("cart") == "unchanged":
             notice += " Your cart was not changed."
-        return self._form(request, onward=onward, notice=notice)
+        return self._form(request, onward=wanted, notice=notice)
 
     async def sign_in(self, request: Request, form: Form) -> Response:
         """Check the password and sign in; the epoch is read first, so that "sign out everywhere" meanwhile wins."""
-        username, onward = form.get("username", ""), _onward(form.get("next"))
-        wait = self._spend(canonical(username), client_key(request))
+        username, wanted = form.get("username", ""), onward(form.get("next"))
+        wait = self._tries.spend(canonical(username), client_key(request))
         if wait:
-            return self._too_often(request, username, onward, wait)
+            return self._too_often(request, username, wanted, wait)
         account = self._accounts.find(username)
         epoch = await self._sessions.epoch(account.id if account else _NOBODY)
         fits = await self._accounts.check(account, form.get("password", ""))
         if account is None or not fits:
-            return self._form(request, status=401, onward=onward, username=username, error=WRONG)
-        self._by_account.give_back(account.username)
-        self._by_address.give_back(client_key(request))
+            return self._form(request, status=401, onward=wanted, username=username, error=WRONG)
+        self._tries.give_back(account.username, client_key(request))
         try:
             await session_of(request).login(
-                account.id, epoch=epoch, roles=account.roles, remember=form.get("remember") == "yes"
+                account.id, epoch=epoch, roles=account.roles, remember=form.get("remember") == "yes", amr=["pwd"]
             )
         except StaleLogin:
             meanwhile = "Everything was signed out while your password was checked. Sign in again."
-            return self._form(request, status=401, onward=onward, username=username, error=meanwhile)
-        return see_other(onward)
+            return self._form(request, status=401, onward=wanted, username=username, error=meanwhile)
+        return see_other(wanted)
 
     async def sign_out(self, request: Request, _form: Form) -> Response:
         """End the session; harmless when there is none."""
         await session_of(request).logout()
         return see_other(f"{SIGN_IN}?reason=signed_out")
 
-    def _spend(self, account: str, address: str) -> int:
-        """Pay for a try, or return the seconds to wait."""
-        wait = max(self._by_account.wait(account), self._by_address.wait(address))
-        if not wait:
-            self._by_account.spend(account)
-            self._by_address.spend(address)
-        return wait
-
-    def _too_often(self, request: Request, username: str, onward: str, wait: int) -> Response:
+    def _too_often(self, request: Request, username: str, wanted: str, wait: int) -> Response:
         error = f"Too many attempts. Try again in {in_words(wait * 1000)}."
-        page = self._form(request, status=429, onward=onward, username=username, error=error)
+        page = self._form(request, status=429, onward=wanted, username=username, error=error)
         page.headers["retry-after"] = str(wait)
         return page
 
@@ -135,12 +120,10 @@ class Signing:
             "error": error,
         }
         facts |= {"listed": self._listed}
-        page = self._pages.show("sign_in.html", session=session_of(request), status=status, **facts)
-        page.headers["x-robots-tag"] = "noindex"
-        return page
+        return self._pages.show("sign_in.html", session=session_of(request), status=status, **facts)
 
 
-def _onward(wanted: str | None) -> str:
-    """Return where to go after signing in: a page of ours, never another site and never the form again (S-57)."""
-    onward = safe_next(wanted)
-    return "/" if onward.partition("?")[0].rstrip("/") in (SIGN_IN, "/sign-out") else onward
+def onward(wanted: str | None) -> str:
+    """Return where to go after a password: a page of ours, never another site and never a form for it again (S-57)."""
+    page = safe_next(wanted)
+    return "/" if page.partition("?")[0].rstrip("/") in (SIGN_IN, "/sign-out", CONFIRM) else page

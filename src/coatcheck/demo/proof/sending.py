@@ -17,7 +17,8 @@ TROUBLE: Final = (OSError, h11.ProtocolError)
 
 def sender(address: Address, prefix: str, run: str) -> Send:
     """Return what sends requests to the shop below *prefix*. They say ``localhost``, as a browser here would."""
-    common = [("host", f"localhost:{address[1]}"), ("accept", "application/json"), ("connection", "close")]
+    host = f"localhost:{address[1]}"
+    common = [("host", host), ("origin", f"http://{host}"), ("accept", "application/json"), ("connection", "close")]
     common.append((RUN_HEADER, run))
 
     async def send(method: str, path: str, cookie: str | None) -> Answer:
