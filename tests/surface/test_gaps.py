@@ -26,7 +26,7 @@ def test_a_gap_is_listed_and_fails_ci(tmp_path: Path, workers: str, ci: str, cod
     """The run ends with what was missing and the command that adds it, also across workers; on CI it fails."""
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
     (tmp_path / "test_sample.py").write_text(SAMPLE)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p xdist\n")
     gaps = tmp_path / "gaps"
 
     done = subprocess.run(
@@ -34,7 +34,7 @@ def test_a_gap_is_listed_and_fails_ci(tmp_path: Path, workers: str, ci: str, cod
         capture_output=True,
         check=False,
         cwd=tmp_path,
-        env={**os.environ, "CI": ci, "COATCHECK_GAPS": str(gaps)},
+        env={**os.environ, "CI": ci, "COATCHECK_GAPS": str(gaps), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         text=True,
     )
 
