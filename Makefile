@@ -8,7 +8,7 @@ WORKERS ?= 2
 SCALE ?=
 DOCS_PORT ?= 8001
 
-.PHONY: help demo test test-fast check format bench bench-scale conformance servers torture torture-rivals docs docs-serve build clean env
+.PHONY: help demo test test-fast check format bench bench-scale conformance grid servers torture torture-rivals docs docs-serve build clean env
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-scale: env ## fill each store with millions of sessions and measure (SCALE
 
 conformance: env ## run the conformance suite over every store and write the table in docs/reference/stores.md
 	@$(BIN)/python scripts/conformance.py
+
+grid: env ## run every scenario over every framework and store, and over rivals; writes docs/scenarios.md
+	@$(BIN)/python scripts/grid.py $(if $(STORE),--store '$(STORE)')
 
 servers: env ## fetch Valkey 8 and 9 and PostgreSQL 18 into .cache/servers, for the tests (installs nothing)
 	@$(BIN)/python scripts/servers.py

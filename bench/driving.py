@@ -30,6 +30,8 @@ class Visitor:
     async def request(self, method: str, path: str, *, with_cookie: bool = True) -> int:
         """Send one request and return its status."""
         headers = [(b"host", b"localhost:8000"), (b"user-agent", _AGENT), (b"accept", b"*/*")]
+        if method == "POST":
+            headers += [(b"origin", b"http://localhost:8000"), (b"sec-fetch-site", b"same-origin")]
         if with_cookie and self.cookie is not None:
             headers.append((b"cookie", self.cookie))
         status = 0

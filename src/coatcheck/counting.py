@@ -47,6 +47,7 @@ _OF_EVENT: Final[dict[str, str]] = {
     "session.commit_refused": "commit_refused",
     "login.refused": "refused",
     "cookie.rejected": "rejected",
+    "csrf.refused": "csrf_refused",
     "store.unavailable": "unavailable",
 }
 _OF_END: Final = frozenset({"signed_out", "revoked", "evicted", "superseded"})
@@ -97,6 +98,7 @@ class Counts(Struct, frozen=True, kw_only=True):
         refused: sign-ins that were refused: a stale epoch or the limit.
         commit_refused: changes that were not saved.
         theft_suspected: replaced secrets that came back.
+        csrf_refused: requests that did not show that they came from a page of ours, those only reported included.
         unavailable: times that the store did not answer.
         live: live sessions, the mean of the counts taken in this time; ``None`` when nobody counted.
         reads: how long the store took to look a session up for a request.
@@ -117,6 +119,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     refused: int = 0
     commit_refused: int = 0
     theft_suspected: int = 0
+    csrf_refused: int = 0
     unavailable: int = 0
     live: float | None = None
     reads: Latency = Latency()

@@ -10,7 +10,7 @@
     ├── UnreadableRecord          a newer release wrote this session (503)
     ├── WrongEventLoop            one AsyncSessions used from two running event loops
     └── SessionError
-        ├── SignInRequired        the request is not signed in (401)
+        ├── SignInRequired        the request is not signed in (401); what guards say beyond that: coatcheck.refusals
         ├── CommitRefused         changes were not saved
         │   ├── SessionGone       the session ended meanwhile (401)
         │   └── PrivilegeChanged  its privileges changed meanwhile (409)
@@ -20,6 +20,7 @@
         ├── NotLoaded             the session was used before it was loaded (500)
         ├── InsecureTransport     a session cookie over plain http (500)
         ├── TooLate               the answer's headers have already left (500)
+        ├── WrongCarrier          a bearer request asked for what only a cookie can carry (400)
         ├── TransactionMisuse     a transaction's function was a coroutine (500)
         ├── NotAwaited            a verb was called without await, so nothing was done (500)
         └── DataError
@@ -176,7 +177,8 @@ class SignInRequired(SessionError):
     """The request is not signed in.
 
     Attributes:
-        reason: why not: ``"none"``, ``"expired"``, ``"idle"``, ``"locked"`` or the reason the session ended.
+        reason: why not: ``"none"``, ``"pending"`` (a factor is missing still), ``"expired"``, ``"idle"``, ``"locked"``
+            or the reason the session ended.
     """
 
     code = "sign_in_required"
@@ -191,6 +193,7 @@ class SignInRequired(SessionError):
 
 REASONS: dict[str, str] = {
     "none": "You are not signed in.",
+    "pending": "You have not finished signing in.",
     "expired": "Your session reached its maximum length.",
     "idle": "Your session ended because it was not used for a while.",
     "locked": "Your session is locked because it was not used for a while.",
@@ -269,6 +272,22 @@ class TooLate(SessionError):
     """The answer's headers have left, so the browser cannot be given another ticket."""
 
     code = "too_late"
+
+
+class WrongCarrier(SessionError):
+    """A request with a bearer token asked for a new ticket, which only a cookie could bring back."""
+
+    code = "wrong_carrier"
+    status = 400
+    title = "Not with a bearer token"
+
+    def __init__(self, what: str) -> None:
+        """Say *what* was asked for, and the line to write instead."""
+        super().__init__(
+            f"{what} answers with a new cookie, and this request came with a bearer token, which stays as it is. "
+            "Send it without the Authorization header; or, for another token, write "
+            "issued = await sessions.issue(user_id, epoch=epoch)"
+        )
 
 
 class TransactionMisuse(SessionError):

@@ -17,6 +17,7 @@ _LOUD: Final = frozenset(
         "session.changes_lost",
         "session.data_large",
         "logout.unconfirmed",
+        "csrf.refused",
         "store.unavailable",
         "store.clock_drift",
     }

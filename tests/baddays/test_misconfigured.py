@@ -28,7 +28,7 @@ WRONG = "not-the-passw0rd"
 def refused(url: str) -> str:
     """Start an application that must not start; return the error with everything that led to it."""
     shop = Shop(url)
-    with pytest.raises(ConfigurationError) as error, TestClient(shop.app, base_url=LOCAL):
+    with pytest.raises(ConfigurationError) as error, TestClient(shop.app, base_url=LOCAL, headers={"origin": LOCAL}):
         pass
     story: list[str] = []
     cause: BaseException | None = error.value
@@ -144,7 +144,7 @@ def test_a_database_without_tables_is_refused(postgres: Engine, tmp_path: Path) 
     url = postgres.url.replace("schema=day", "schema=empty")
     assert "coatcheck migrate" in refused(url)
     assert finished("migrate", "--store", url, folder=tmp_path)[0] == 0
-    with TestClient(Shop(url).app, base_url=LOCAL) as client:
+    with TestClient(Shop(url).app, base_url=LOCAL, headers={"origin": LOCAL}) as client:
         assert client.post("/login?user=ada").status_code == 200
 
 
@@ -152,7 +152,7 @@ def test_newer_postgres_tables_are_refused(postgres: Engine, tmp_path: Path) -> 
     """Tables that only a newer release understands are not touched; those that it only added to serve both."""
     schema = postgres.url.partition("schema=")[2].partition("&")[0]
     postgres.server.execute(f"UPDATE {schema}.coatcheck_meta SET value = value + 1 WHERE name = 'version'")  # noqa: S608
-    with TestClient(Shop(postgres.url).app, base_url=LOCAL) as client:
+    with TestClient(Shop(postgres.url).app, base_url=LOCAL, headers={"origin": LOCAL}) as client:
         assert client.post("/login?user=ada").status_code == 200
     newer = "SELECT 'oldest_reader', value FROM {s}.coatcheck_meta WHERE name = 'version' ON CONFLICT (name) DO UPDATE"
     insert = f"INSERT INTO {{s}}.coatcheck_meta (name, value) {newer} SET value = excluded.value"
@@ -202,7 +202,7 @@ def test_older_sqlite_files_are_brought_up_to_date(tmp_path: Path) -> None:
 def test_newer_sqlite_files_are_refused(tmp_path: Path) -> None:
     """A file that only a newer release understands is refused at start and left as it is."""
     path = tmp_path / "shop.db"
-    with TestClient(Shop(f"sqlite:///{path}").app, base_url=LOCAL):
+    with TestClient(Shop(f"sqlite:///{path}").app, base_url=LOCAL, headers={"origin": LOCAL}):
         pass
     with sqlite3.connect(path) as newer:
         newer.execute(f"PRAGMA user_version = {len(STEPS) + 1}")

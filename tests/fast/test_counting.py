@@ -18,7 +18,8 @@ NOON = 20_000 * DAY + DAY // 2
 
 UNCOUNTED = {
     "session.changes_lost", "session.roles_changed", "session.data_large", "session.record_damaged",
-    "session.record_unreadable", "logout.unconfirmed", "logout.confirmed", "store.clock_drift",
+    "session.record_unreadable", "logout.unconfirmed", "logout.confirmed", "store.clock_drift", "exchange.issued",
+    "exchange.refused", "session.impersonated",
 }  # fmt: skip
 
 

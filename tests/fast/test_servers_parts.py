@@ -97,6 +97,22 @@ def test_a_free_port_is_given_once() -> None:
     assert all(port in ports.RANGE for port in given)
 
 
+def test_a_given_port_is_given_by_no_other_process() -> None:
+    """Two runs at once never share a port, whether or not its server is up yet; a forked child is another process."""
+    code = (
+        "import sys; from tests.servers import ports; ports.RANGE = range(int(sys.argv[1]), int(sys.argv[1]) + 1)\n"
+        "print(ports.free_port())"
+    )
+    port = ports.free_port()
+    beside = subprocess.run(
+        [sys.executable, "-c", code, str(port)], capture_output=True, check=False, cwd=ROOT, text=True
+    )
+
+    assert ports.is_free(port)
+    assert (beside.returncode, "no free port" in beside.stderr) == (1, True)
+    assert ports.claim(port)
+
+
 def test_a_taken_port_is_not_free() -> None:
     """A port with a listener is not handed out."""
     with socket.create_server((ports.HOST, 0)) as listener:

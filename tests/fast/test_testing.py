@@ -156,7 +156,7 @@ def test_sign_in_on_a_test_client(opened: bool) -> None:
     """A ``TestClient`` is signed in before its first request, on its own loop when it is open, else on another."""
     events = CapturedEvents()
     app, sessions = site(listeners=[events])
-    client = TestClient(app, base_url=LOCAL)
+    client = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL})
     if opened:
         client.__enter__()
 
@@ -178,7 +178,7 @@ def test_sign_in_on_a_test_client(opened: bool) -> None:
 def test_sign_in_is_replaced_by_the_applications_own_cookie() -> None:
     """The cookie is the one that the application sets, so a later answer replaces it and never doubles it (C-10)."""
     app, _ = site()
-    with TestClient(app, base_url=LOCAL) as client:
+    with TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}) as client:
         sign_in(client, "user-1")
         before = client.cookies["session"]
         client.get("/rotate")
@@ -210,9 +210,9 @@ def test_sign_in_says_where_plain_http_is_refused() -> None:
 def test_sign_in_keeps_the_policy() -> None:
     """The session is a real one: the limit holds, and ``remember`` chooses its lifetime (promise 4, ruling 2)."""
     app, sessions = site(policy=Policy(max_sessions=1))
-    evicted = sign_in(TestClient(app, base_url=LOCAL), "user-1")
+    evicted = sign_in(TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}), "user-1")
 
-    info = sign_in(TestClient(app, base_url=LOCAL), "user-1", remember=True)
+    info = sign_in(TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}), "user-1", remember=True)
 
     assert info.lifetime == "remember_me"
     assert asyncio.run(sessions.get(evicted.id)).reason == "evicted"  # type: ignore[union-attr]
@@ -238,7 +238,7 @@ def test_sign_in_from_a_running_loop() -> None:
 
     async def story() -> None:
         app, _ = site()
-        client = TestClient(app, base_url=LOCAL)
+        client = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL})
         sign_in(client, "user-1")
         assert client.get("/me").json()["user"] == "user-1"
 
@@ -265,7 +265,7 @@ def test_the_middleware_is_found_wherever_it_is() -> None:
     for candidate in (app, plain(app), plain(plain(app)), Starlette(routes=[Mount("/shop", app)]), around):
         assert middleware_of(candidate).sessions is sessions
 
-    with TestClient(app, base_url=LOCAL) as client:
+    with TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}) as client:
         client.get("/me")
         built = middleware_of(app)
         assert built is middleware_of(app)

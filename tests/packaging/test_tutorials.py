@@ -4,9 +4,9 @@ What differs from a reader's terminal: ``pip install coatcheck`` takes the wheel
 one, servers listen on a free port, and ``python3 -m venv`` makes an environment that sees nothing of this checkout.
 
 How a page is read: a line that ends in a file's name and a colon names the file of the block below it, which replaces
-the file, or is added to its end if the line begins with "Append to". A block of ``sh`` is run; one that starts
-``uvicorn`` runs until the next one or the end of the page. A block of ``text`` is what the commands above it print,
-where ``...`` stands for anything, and on a line of its own for any lines.
+the file, or is added to its end if the line begins with "Append to". A block of ``sh`` is run; one that starts a
+server runs until the next one or the end of the page. A block of ``text`` is what the commands above it print, where
+``...`` stands for anything, and on a line of its own for any lines.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from tests.surface import markdown
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 PORT = "localhost:8000"
 ACTIVATE = ". .venv/bin/activate"
+SERVERS = ("uvicorn main:app", "flask --app main run", "uvicorn shop.asgi:application")
 
-_FILE = re.compile(r"(?P<append>Append to )?`(?P<name>[\w./-]+)`:\s*(?:<!--.*?-->\s*)?\Z", re.DOTALL)
+_FILE = re.compile(r"(?P<append>Append to )?`(?P<name>[\w./-]+)`:\s*(?:<!--(?:(?!-->).)*-->\s*)?\Z", re.DOTALL)
 _INSTALLED = re.compile(r"^pip install \"?coatcheck(?P<extras>\[[\w,]+\])?\"?(?= |$)", re.MULTILINE)
 
 
@@ -62,7 +63,7 @@ class Follower:
 
     def _type(self, block: markdown.Block, answer: str | None) -> None:
         """Run a block of commands, and compare what they print with what the page shows."""
-        if block.text.startswith("uvicorn "):
+        if block.text.startswith(SERVERS):
             self._serve(block.text.split())
             return
         done = self._run(block.text)
@@ -138,7 +139,7 @@ def agrees(printed: str, shown: str) -> bool:
 def test_a_newcomer_follows_the_tutorial(page: Path, wheel: Path, tmp_path: Path, gap: Gap) -> None:
     """From an empty folder to a tested application by the page's words alone, with the answers that it shows."""
     text = page.read_text()
-    assert text.count("uvicorn main:app\n") >= 2, "the page no longer runs what it builds"
+    assert sum(text.count(f"```sh\n{server}") for server in SERVERS) >= 2, "the page no longer runs what it builds"
     assert text.count("```text") >= 8, "the page no longer shows what is answered"
 
     Follower(tmp_path, wheel, gap).follow(text)

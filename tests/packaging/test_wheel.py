@@ -239,9 +239,8 @@ class Browser:
     def ask(self, path: str, body: object = None, method: str | None = None) -> tuple[int, str]:
         """Return the answer's status and text; a *body* is sent as JSON."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(  # noqa: S310 - a server of our own
-            self.base + path, data, {"content-type": "application/json"}, method=method
-        )
+        headers = {"content-type": "application/json", "origin": self.base}
+        request = urllib.request.Request(self.base + path, data, headers, method=method)  # noqa: S310 - our own server
         try:
             with self._opener.open(request, timeout=20) as answer:
                 return answer.status, answer.read().decode()

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import coatcheck
-from coatcheck import errors, events, stores
+from coatcheck import errors, events, refusals, stores
 from coatcheck.stores.postgres.options import Options as PostgresOptions
 from coatcheck.stores.redis.options import TABLE as REDIS_OPTIONS
-from coatcheck.web.asgi import SessionMiddleware
 from coatcheck.web.console import Console
+from coatcheck.web.csrf import Csrf
+from coatcheck.web.entering import Entering
+from coatcheck.web.flask import Coatcheck
+from coatcheck.web.gate import Gate
+from coatcheck.web.settings import MiddlewareOptions
 from tests.surface import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,8 +33,15 @@ PUBLIC_MODULES = (
     "coatcheck.testing",
     "coatcheck.web.asgi",
     "coatcheck.web.console",
+    "coatcheck.web.csrf",
+    "coatcheck.web.django",
+    "coatcheck.web.entering",
     "coatcheck.web.fastapi",
+    "coatcheck.web.flask",
+    "coatcheck.web.gate",
+    "coatcheck.web.litestar",
     "coatcheck.web.starlette",
+    "coatcheck.web.wsgi",
 )
 _SCHEME = re.compile(r"([a-z+]+)://")
 _PARTS_OF_AN_ERROR = ("**Why.**", "**What to do.**")
@@ -112,12 +123,12 @@ def environment_variables() -> set[str]:
 
 
 def asked_for(source: str) -> Iterable[str]:
-    """Give the names in ``environ.get("X")``, ``environ["X"]`` and ``getenv("X")``."""
+    """Give the names in ``os.environ.get("X")``, ``os.environ["X"]`` and ``getenv("X")``, not WSGI's ``environ``."""
     for node in ast.walk(ast.parse(source)):
         key: ast.AST | None = None
-        if isinstance(node, ast.Call) and re.search(r"(environ\.(get|pop)|getenv)$", ast.unparse(node.func)):
+        if isinstance(node, ast.Call) and re.search(r"(os\.environ\.(get|pop)|getenv)$", ast.unparse(node.func)):
             key = node.args[0]
-        elif isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("environ"):
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
             key = node.slice
         if isinstance(key, ast.Constant):
             yield str(key.value)
@@ -137,7 +148,8 @@ def fixtures() -> set[str]:
 
 def error_classes() -> dict[str, type[coatcheck.CoatcheckError]]:
     """Return each class of error by its name."""
-    found = {name: each for name, each in vars(errors).items() if inspect.isclass(each)}
+    known = {**vars(errors), **vars(refusals)}
+    found = {name: each for name, each in known.items() if inspect.isclass(each)}
     return {name: each for name, each in found.items() if issubclass(each, coatcheck.CoatcheckError)}
 
 
@@ -187,11 +199,21 @@ KINDS = {
     ),
     "option of Sessions": Kind("api", lambda: parameters(coatcheck.Sessions), told_manager_options, "listeners"),
     "middleware option": Kind(
-        "api", lambda: parameters(SessionMiddleware), table("ASGI: coatcheck.web.asgi"), "same_site"
+        "api", lambda: {"sessions", *MiddlewareOptions.__annotations__}, table("ASGI: coatcheck.web.asgi"), "same_site"
     ),
     "option of the console": Kind(
         "api", lambda: parameters(Console), table("The operator's page: coatcheck.web.console"), "guard"
     ),
+    "option of Flask's extension": Kind(
+        "api", lambda: parameters(Coatcheck) - {"options"}, table("Flask: coatcheck.web.flask"), "fresh_for"
+    ),
+    "option of Csrf": Kind(
+        "api", lambda: Csrf.__struct_fields__, table("Requests of other sites: coatcheck.web.csrf"), "exempt"
+    ),
+    "option of Entering": Kind(
+        "api", lambda: Entering.__struct_fields__, table("Exchange tickets: coatcheck.web.entering"), "parameter"
+    ),
+    "option of the gate": Kind("api", lambda: parameters(Gate), table("The gate: coatcheck.web.gate"), "skip"),
     "scheme of a store": Kind("stores", lambda: stores.SCHEMES, told_schemes, "memory", "memory://"),
     "option of Redis": Kind("stores", REDIS_OPTIONS.keys, table("Options of Redis"), "confirm_disk"),
     "option of PostgreSQL": Kind(

@@ -19,13 +19,17 @@ CORE: Final = frozenset(
     f"coatcheck.{name}"
     for name in (
         *(
+            "account",
             "cookies",
             "counting",
+            "csrf_tokens",
             "durations",
             "errors",
             "events",
             "lifecycle",
             "model",
+            "moving.marks",
+            "origin",
             "policy",
             "policy_faults",
             "policy_looser",
@@ -34,8 +38,10 @@ CORE: Final = frozenset(
             "policy_values",
             "policy_words",
             "profiles",
+            "refusals",
         ),
-        *("discreet", "selection", "tokens", "transitions", "verbs", "wrong_words"),
+        *("discreet", "issued", "selection", "tokens", "transitions", "verbs", "wrong_words"),
+        *(f"web.gate.{name}" for name in ("backtracking", "headers", "judging", "matcher", "paths", "rules")),
     )
 )
 ENGINES: Final = re.compile(r"coatcheck\.stores\.(_?memory|_?sqlite|_?redis|_?postgres)")

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import pytest
 
 import coatcheck
-from coatcheck import errors
+from coatcheck import errors, refusals
 from tests.surface import markdown
 from tests.surface.kinds import PUBLIC_MODULES
 
@@ -123,8 +123,9 @@ def event_names() -> set[str]:
 
 def error_names() -> set[str]:
     """Return the error classes."""
-    found = {name for name, value in vars(errors).items() if inspect.isclass(value)}
-    return {name for name in found if issubclass(getattr(errors, name), coatcheck.CoatcheckError)}
+    classes = {**vars(errors), **vars(refusals)}
+    found = {name: value for name, value in classes.items() if inspect.isclass(value)}
+    return {name for name, value in found.items() if issubclass(value, coatcheck.CoatcheckError)}
 
 
 # --- pages are true

@@ -32,7 +32,8 @@ from starlette.testclient import TestClient
 
 
 def answer(**fields):
-    visitor = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    here = "http://localhost"
+    visitor = TestClient(app, base_url=here, headers={"origin": here}, raise_server_exceptions=False)
     return visitor.post(path, follow_redirects=False, **{sent: fields}).status_code
 
 
@@ -63,7 +64,7 @@ assert set(asked) == {"nobody", "ann"}, asked
 """
 
 OTHER_FIELDS = """
-visitor = TestClient(app, base_url="http://localhost")
+visitor = TestClient(app, base_url="http://localhost", headers={"origin": "http://localhost"})
 visitor.post("/sign-in", data={"name": "ann", "password": "correct horse"})
 for fields in ({}, {"id": "x" * 300, "note": chr(0)}):
     assert visitor.post("/note", data=fields).status_code == 200

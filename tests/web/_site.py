@@ -86,9 +86,10 @@ class World:
 
     @asynccontextmanager
     async def browser(self, base: str = LOCAL, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-        """Open a browser: a client with a cookie jar of its own."""
+        """Open a browser: a client with a cookie jar of its own, which says whose pages send its requests."""
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=base, headers=headers) as client:
+        said = {"origin": base, **headers}
+        async with httpx.AsyncClient(transport=transport, base_url=base, headers=said) as client:
             yield client
 
     def _routes(self) -> list[Route | WebSocketRoute]:

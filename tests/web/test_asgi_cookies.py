@@ -102,9 +102,11 @@ def test_allowed_http_host_works_and_is_the_one_loud_word() -> None:
 def test_scheme_behind_a_proxy_counts_only_from_trusted_hops() -> None:
     """X-Forwarded-Proto decides the cookie only where the proxy is named (S-76, 4.1.3)."""
 
+    forwarded = {"x-forwarded-proto": "https", "origin": "https://shop.example"}
+
     async def names(world: World) -> str:
         async with world.browser("http://shop.example") as client:
-            answer = await client.post("/login?user=u1", headers={"x-forwarded-proto": "https"})
+            answer = await client.post("/login?user=u1", headers=forwarded)
             return cookies_of(answer)[0].partition("=")[0] if cookies_of(answer) else ""
 
     assert asyncio.run(names(World())) == ""

@@ -85,7 +85,7 @@ def test_a_named_proxy_is_believed() -> None:
     forwarded = {"x-forwarded-proto": "https", "x-forwarded-host": "shop.example", "x-forwarded-for": "9.9.9.9"}
 
     async def story() -> None:
-        async with world.browser(NGINX, **forwarded) as client:
+        async with world.browser(NGINX, origin="https://shop.example", **forwarded) as client:
             (cookie,) = cookies_of(await client.post("/set?x=1"))
         assert cookie.startswith("__Host-session=")
         assert "; Secure" in cookie
@@ -286,7 +286,7 @@ async def knock(world: World, *, extension: bool, query: bytes = b"") -> list[di
     scope = {
         "type": "websocket", "scheme": "ws", "path": "/guarded", "raw_path": b"/guarded", "query_string": query,
         "root_path": "", "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("localhost", 8000),
-        "headers": [(b"host", b"localhost:8000"), (b"cookie", b"session=0" + b"A" * 25 + b"." + b"A" * 43)],
+        "headers": [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000"), (b"cookie", b"session=0" + b"A" * 25 + b"." + b"A" * 43)],
         "extensions": {"websocket.http.response": {}} if extension else {},
     }  # fmt: skip
 

@@ -104,7 +104,8 @@ def test_a_refused_write_of_a_socket_is_told() -> None:
         scope = {
             "type": "websocket", "scheme": "ws", "path": "/act", "raw_path": b"/act", "query_string": b"",
             "root_path": "", "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("localhost", 8000),
-            "headers": [(b"host", b"localhost:8000"), (b"cookie", b"session=" + token.encode())], "extensions": {},
+            "headers": [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000"),
+                        (b"cookie", b"session=" + token.encode())], "extensions": {},
         }  # fmt: skip
 
         async def receive() -> dict[str, Any]:

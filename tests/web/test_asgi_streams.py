@@ -78,7 +78,7 @@ def test_after_the_answer_the_ticket_cannot_change_and_lost_changes_are_told() -
 def test_a_socket_holds_a_snapshot() -> None:
     """A WebSocket reads, reloads and saves; sign-in, sign-out and rotation are refused (ruling 15)."""
     world = World()
-    with TestClient(world.app, base_url="http://localhost") as client:
+    with TestClient(world.app, base_url="http://localhost", headers={"origin": "http://localhost"}) as client:
         client.post("/login?user=u1")
         with client.websocket_connect("ws://localhost/ws") as socket:
 
@@ -100,7 +100,7 @@ def test_a_socket_holds_a_snapshot() -> None:
 def test_a_socket_left_with_unsaved_changes_warns() -> None:
     """Leaving a WebSocket with changes that nobody saved raises an event (ruling 15)."""
     world = World()
-    with TestClient(world.app, base_url="http://localhost") as client:
+    with TestClient(world.app, base_url="http://localhost", headers={"origin": "http://localhost"}) as client:
         client.post("/login?user=u1")
         with client.websocket_connect("ws://localhost/ws") as socket:
             socket.send_text("set")

@@ -156,7 +156,7 @@ def test_others_may_await_later() -> None:
         await app.state.task
         return user.id
 
-    with TestClient(app, base_url=LOCAL) as client:
+    with TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}) as client:
         assert (client.post("/").json(), client.get("/who").json()) == (0, "ada")
     assert done == ["the background job"]
 

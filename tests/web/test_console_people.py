@@ -178,9 +178,9 @@ def application(sessions: AsyncSessions) -> Starlette:
 def test_the_operators_own_session_is_marked() -> None:
     """In lists, on the user's page and in its story one's own session is told apart from the others."""
     sessions = AsyncSessions("memory://")
-    with TestClient(application(sessions), base_url=BASE, headers={"accept": "text/html"}) as first:
+    with TestClient(application(sessions), base_url=BASE, headers={"accept": "text/html", "origin": BASE}) as first:
         first.post("/in?user=joan")
-        other = TestClient(first.app, base_url=BASE)
+        other = TestClient(first.app, base_url=BASE, headers={"origin": BASE})
         other.portal = first.portal
         other.post("/in?user=joan")
         listed = first.portal.call(sessions.list, "joan")

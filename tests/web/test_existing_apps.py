@@ -45,12 +45,12 @@ def line(request: pytest.FixtureRequest, tmp_path: Path) -> Middleware:
 
 def browser(line: Middleware, routes: list[BaseRoute]) -> TestClient:
     """Return a browser at an application."""
-    return TestClient(Starlette(routes=routes, middleware=[line]), base_url=LOCAL)
+    return TestClient(Starlette(routes=routes, middleware=[line]), base_url=LOCAL, headers={"origin": LOCAL})
 
 
 def another(client: TestClient) -> TestClient:
     """Return a second browser at the same application, in the same event loop."""
-    other = TestClient(client.app, base_url=LOCAL)
+    other = TestClient(client.app, base_url=LOCAL, headers={"origin": LOCAL})
     other.portal = client.portal
     return other
 

@@ -56,7 +56,7 @@ def test_starlettes_middleware_inside(caplog: pytest.LogCaptureFixture) -> None:
     app.add_middleware(Signed, secret_key="k" * 32)
     app.add_middleware(SessionMiddleware, sessions=memory())
     assert shown(app) == f"ConfigurationError: {says.INSIDE}\n{CONFIGURATION}"
-    client = TestClient(app, base_url=LOCAL)
+    client = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL})
     with caplog.at_level(logging.WARNING, "coatcheck"):
         assert [client.get("/mapping").status_code for _ in range(3)] == [200, 200, 200]
     assert [record.getMessage() for record in caplog.records] == [says.INSIDE]
@@ -112,7 +112,7 @@ def test_a_middleware_that_runs_too_early(kind: Any, options: dict[str, Any], me
     right = site()
     right.add_middleware(kind, **options)
     right.add_middleware(SessionMiddleware, sessions=memory())
-    assert TestClient(right, base_url=LOCAL).get("/typed").status_code == 200
+    assert TestClient(right, base_url=LOCAL, headers={"origin": LOCAL}).get("/typed").status_code == 200
 
 
 @pytest.mark.parametrize("outside", [True, False])
@@ -122,7 +122,7 @@ def test_cors_is_added_after_ours(*, outside: bool) -> None:
     app.add_middleware(CORSMiddleware, allow_origins=["https://web.example"], allow_credentials=True)
     if not outside:
         app.add_middleware(SessionMiddleware, sessions=memory())
-    answer = TestClient(app, base_url=LOCAL).get("/me", headers={"origin": "https://web.example"})
+    answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get("/me", headers={"origin": "https://web.example"})
     assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (401, outside)
 
 
@@ -133,7 +133,7 @@ def test_gzip_may_be_anywhere(*, outside: bool) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1)
     if not outside:
         app.add_middleware(SessionMiddleware, sessions=memory())
-    answer = TestClient(app, base_url=LOCAL).get("/typed", headers={"accept-encoding": "gzip"})
+    answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get("/typed", headers={"accept-encoding": "gzip"})
     assert answer.headers["content-encoding"] == "gzip"
     assert {part.strip() for part in answer.headers["vary"].split(",")} == {"Cookie", "Accept-Encoding"}
     assert answer.headers["set-cookie"].startswith("session=")
@@ -172,7 +172,7 @@ def test_the_store_is_not_there_at_the_start() -> None:
     """The application does not start, and says which store, and what to do."""
     port = free_port()
     app = site(sessions=AsyncSessions(f"redis://:hunter2@localhost:{port}"))
-    with pytest.raises(Exception, match="reached") as caught, TestClient(app, base_url=LOCAL):
+    with pytest.raises(Exception, match="reached") as caught, TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}):
         pass
     unreached = says.UNREACHED.replace("6379", str(port))
     assert ending(caught.value).partition(": ")[2] == (
@@ -185,7 +185,7 @@ def test_the_store_is_not_there_at_a_request(caplog: pytest.LogCaptureFixture) -
     port = free_port()
     app = site(sessions=AsyncSessions(f"redis://:hunter2@localhost:{port}"))
     with caplog.at_level(logging.WARNING, "coatcheck"):
-        answer = TestClient(app, base_url=LOCAL).get("/typed")
+        answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get("/typed")
     assert (answer.status_code, answer.json()["detail"]) == (
         503,
         "Sessions cannot be checked at the moment. Try again in a few seconds.",
@@ -204,7 +204,11 @@ def test_a_host_cookie_with_a_domain() -> None:
 
 
 def test_starlettes_secret_key() -> None:
-    """An option of Starlette's own middleware is Python's error, which names it."""
-    app = site()
-    app.add_middleware(SessionMiddleware, secret_key="k" * 32)  # type: ignore[call-arg]
-    assert shown(app) == ("TypeError: SessionMiddleware.__init__() got an unexpected keyword argument 'secret_key'")
+    """Options of Starlette's own middleware are named with what to write here, a misspelt one with its spelling."""
+    app = site(sessions=memory(), secret_key="k" * 32, max_age=60, cookie_nam="sid")
+    assert shown(app) == (
+        "ConfigurationError: - there is no option 'cookie_nam'; write cookie_name=\n"
+        "- there is no option 'max_age': write AsyncSessions(url, policy=Policy(absolute_timeout=...))\n"
+        "- there is no option 'secret_key': nothing is signed, the cookie holds a random ticket; leave it out\n"
+        f"{CONFIGURATION}"
+    )

@@ -102,7 +102,7 @@ def test_a_value_changed_in_place_is_kept() -> None:
         cart.append("apples")
         return cart
 
-    client = TestClient(app, base_url=LOCAL)
+    client = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL})
     assert [len(client.get("/add").json()) for _ in range(3)] == [1, 2, 3]
 
 
@@ -121,7 +121,7 @@ def test_a_dict_in_the_sessions_place(way: str, caplog: pytest.LogCaptureFixture
         assert shown(app, "/new") == "AttributeError: property 'session' of 'Request' object has no setter"
         return
     with caplog.at_level(logging.WARNING, "coatcheck"):
-        assert TestClient(app, base_url=LOCAL).get("/new").status_code == 200
+        assert TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get("/new").status_code == 200
     assert [record.getMessage() for record in caplog.records] == [
         says.INSIDE.replace("starlette.middleware.sessions.Session into", "dict into", 1)
     ]
@@ -146,7 +146,7 @@ def test_access_without_loading() -> None:
     """With ``load="on_demand"`` a look at an unloaded session names the line that loads it (ruling 7)."""
     app = site(sessions=memory(), load="on_demand")
     told = f"NotLoaded: {says.NOT_LOADED}\nSee docs/reference/errors.md#not_loaded"
-    assert shown(app, cookie=PLANTED) == told
+    assert shown(app, "/mapping", cookie=PLANTED) == told
 
 
 # the page

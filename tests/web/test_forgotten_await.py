@@ -59,12 +59,12 @@ class Site:
 
     def post(self) -> Any:
         """Return what the browser gets."""
-        return TestClient(self.app, base_url=LOCAL, raise_server_exceptions=False).post("/")
+        return TestClient(self.app, base_url=LOCAL, headers={"origin": LOCAL}, raise_server_exceptions=False).post("/")
 
     def told(self) -> str:
         """Return how the traceback in the developer's terminal ends."""
         with pytest.raises(Exception) as caught:
-            TestClient(self.app, base_url=LOCAL).post("/")
+            TestClient(self.app, base_url=LOCAL, headers={"origin": LOCAL}).post("/")
         return "".join(traceback.format_exception_only(caught.value))
 
 

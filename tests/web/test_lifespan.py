@@ -124,7 +124,7 @@ def test_a_lifespan_opens_sweeps_and_closes() -> None:
     sessions = AsyncSessions(Noting())
     app = Starlette()
     app.add_middleware(SessionMiddleware, sessions=sessions)
-    with TestClient(app, base_url="http://localhost") as client:
+    with TestClient(app, base_url="http://localhost", headers={"origin": "http://localhost"}) as client:
         client.get("/")
         assert Noting.told == ["open"]
     assert Noting.told[0] == "open"

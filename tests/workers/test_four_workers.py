@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,15 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.servers.ports import free_port
+
 WORKERS = 4
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """Serve the application with four workers and stop them afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = (tmp_path / "server.log").open("w")
     command = [sys.executable, "-m", "uvicorn", "tests.workers.application:app", "--port", str(port)]
     environment = {**os.environ, "COATCHECK_STORE": f"sqlite:///{tmp_path / 'sessions.db'}"}
@@ -66,7 +65,7 @@ async def fresh(base: str, method: str, path: str, cookie: str | None = None) ->
         try:
             async with httpx.AsyncClient(base_url=base, timeout=30) as client:
                 headers = {"cookie": f"session={cookie}"} if cookie else {}
-                return await client.request(method, path, headers=headers)
+                return await client.request(method, path, headers={"origin": base, **headers})
         except httpx.TransportError:
             await asyncio.sleep(0.05)
     raise AssertionError(f"{path} was never answered")

@@ -7,17 +7,17 @@ Pure ASGI: bodies stream through untouched, and nothing is held back but the mom
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias, Unpack
 
-from coatcheck.cookies import SameSite
-from coatcheck.errors import ConfigurationError
+from coatcheck.accounts import AsyncAccounts
+from coatcheck.errors import ConfigurationError, NotLoaded
 from coatcheck.session import AsyncSession
 from coatcheck.sessions import AsyncSessions
-from coatcheck.web.exchange import Exchange
+from coatcheck.web.asgi_exchange import AsgiExchange
 from coatcheck.web.lifespan import Lifespan
 from coatcheck.web.request import Request
-from coatcheck.web.settings import Load, Options, Settings
+from coatcheck.web.settings import MiddlewareOptions, Settings, options_from
 from coatcheck.web.sockets import Socket
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -26,7 +26,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-__all__ = ["SessionMiddleware", "session_in"]
+__all__ = ["SessionMiddleware", "accounts_in", "session_in"]
 
 _log: Final = logging.getLogger("coatcheck")
 
@@ -45,65 +45,40 @@ class SessionMiddleware:
         allow_http_hosts: hosts on which a session may travel over plain http.
         trusted_proxies: addresses and networks of proxies whose ``X-Forwarded-*`` headers count, or how many there are.
         sign_in_url: where `SignedIn` sends pages that nobody is signed in to; without it they get 401.
+        step_up_url: where pages are sent to whose user must prove once more who they are; ``sign_in_url`` if not given.
         load: ``"always"`` loads before the handler whenever there is a cookie; ``"on_demand"`` waits for
             ``await session.load()``.
         paths: use sessions only below these paths; everywhere when not given.
+        trusted_origins: other origins whose pages may send requests and open WebSockets with a visitor's cookie.
+        csrf: how requests that change something are judged; ``"off"`` leaves it to the application.
+        gate: who may reach which path, decided before the application is asked.
+        bearer: also let ``Authorization: Bearer`` identify requests, with tokens of ``sessions.issue``.
+        accounts: how many accounts may be signed in in one browser, to be switched between; one where it is not given.
+        entering: also let tickets of ``sessions.issue_exchange`` sign in, once, at an address of their own.
+        moving: take over the sessions of the library that the application used before, for a time.
 
     Raises:
         ConfigurationError: holds everything that is wrong with the options.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        sessions: AsyncSessions,
-        cookie_name: str = "__Host-session",
-        same_site: SameSite = "lax",
-        path: str = "/",
-        domain: str | None = None,
-        partitioned: bool = False,
-        allow_http_hosts: Sequence[str] = (),
-        trusted_proxies: Sequence[str] | int = (),
-        sign_in_url: str | None = None,
-        load: Load = "always",
-        paths: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, app: App, *, sessions: AsyncSessions, **options: Unpack[MiddlewareOptions]) -> None:
         """Check the options; nothing is opened yet."""
-        if not isinstance(sessions, AsyncSessions):
-            given = f"the class {sessions.__name__}" if isinstance(sessions, type) else _named(sessions)
-            raise ConfigurationError(
-                f"SessionMiddleware needs sessions=AsyncSessions(...), not {given}: an ASGI application awaits its "
-                "store. Write sessions=AsyncSessions(url) with the store's URL"
-            )
         self.app = app
-        self.sessions = sessions
-        self.settings = Settings(
-            Options(
-                cookie_name=cookie_name,
-                same_site=same_site,
-                path=path,
-                domain=domain,
-                partitioned=partitioned,
-                allow_http_hosts=allow_http_hosts,
-                trusted_proxies=trusted_proxies,
-                sign_in_url=sign_in_url,
-                load=load,
-                paths=paths,
-            )
-        )
+        self.sessions = _checked(sessions)
+        self.settings = Settings(options_from(options))
         self._lifespan = Lifespan(sessions)
         self._told = False
         self._warned = sessions.store.traits.persistent or sessions.store.traits.shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        self.settings.list_unguarded()
         kind = scope["type"]
         if kind == "lifespan":
             await self._lifespan.serve(self.app, scope, receive, send)
         elif kind == "http":
             request = self._request(scope)
-            await Exchange(self.sessions, self.settings, request).serve(self.app, receive, send)
+            await AsgiExchange(self.sessions, self.settings, request).serve(self.app, receive, send)
             if not self._told and not isinstance(scope.get("session"), AsyncSession):
                 self._told = True
                 _log.warning("%s", _inside(scope.get("session")))
@@ -144,6 +119,44 @@ def session_in(scope: Scope) -> AsyncSession:
             "before it: the one added last runs first, so add SessionMiddleware below the one that asks"
         )
     raise ConfigurationError(_inside(session))
+
+
+async def loaded_session_in(scope: Scope) -> AsyncSession:
+    """As `session_in`; guards and dependencies also load what ``load="on_demand"`` left to them.
+
+    Raises:
+        ConfigurationError: as `session_in`.
+        StoreUnavailable, UnreadableRecord: it could not be loaded.
+    """
+    session = session_in(scope)
+    state = session._state  # noqa: SLF001 - the adapter is the session's other half
+    if isinstance(state.problem, NotLoaded) and not state.outside:
+        await session.load()
+    return session
+
+
+def accounts_in(scope: Scope) -> AsyncAccounts:
+    """Return the accounts of a connection's browser; nothing is looked up yet.
+
+    Raises:
+        ConfigurationError: as `session_in`.
+    """
+    return AsyncAccounts(session_in(scope)._state)  # noqa: SLF001 - two views of one session
+
+
+def _checked(sessions: Any) -> AsyncSessions:
+    """Return *sessions* if an ASGI application can use it.
+
+    Raises:
+        ConfigurationError: it is a blocking application's, a class, or something else.
+    """
+    if isinstance(sessions, AsyncSessions):
+        return sessions
+    given = f"the class {sessions.__name__}" if isinstance(sessions, type) else _named(sessions)
+    raise ConfigurationError(
+        f"SessionMiddleware needs sessions=AsyncSessions(...), not {given}: an ASGI application awaits its "
+        "store. Write sessions=AsyncSessions(url) with the store's URL"
+    )
 
 
 def _second(session: object) -> str:

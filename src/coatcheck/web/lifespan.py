@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from coatcheck.errors import StoreUnavailable
@@ -31,6 +31,15 @@ class Lifespan:
     def running(self) -> bool:
         """Whether a lifespan does the upkeep in the background."""
         return self._open
+
+    @asynccontextmanager
+    async def around(self) -> AsyncGenerator[None]:
+        """Open the store and do the upkeep for the length of a block, in frameworks that have their own lifespans."""
+        await self._start()
+        try:
+            yield
+        finally:
+            await self._stop()
 
     async def serve(
         self,

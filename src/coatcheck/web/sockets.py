@@ -10,9 +10,10 @@ from coatcheck.manager import opening
 from coatcheck.session import AsyncSession
 from coatcheck.sessions import AsyncSessions
 from coatcheck.state import Phase, State
-from coatcheck.web.answers import answer
-from coatcheck.web.caching import add_vary_cookie, forbid_storing
-from coatcheck.web.exchange import load_into, tell_lost_changes
+from coatcheck.web.answers import Places, answer
+from coatcheck.web.bearer import challenge, settle
+from coatcheck.web.caching import forbid_storing
+from coatcheck.web.exchange import admit, tell_lost_changes
 from coatcheck.web.request import Request
 from coatcheck.web.settings import Settings
 
@@ -21,6 +22,10 @@ Message = MutableMapping[str, Any]
 # RFC 6455, 7.4.1, and the IANA registry of close codes.
 _POLICY_VIOLATION: Final = 1008
 _TRY_AGAIN_LATER: Final = 1013
+
+
+async def _no_body() -> None:
+    """A handshake has none."""
 
 
 class Socket:
@@ -35,6 +40,8 @@ class Socket:
         self._request = request
         self._accepted = False
         self.state: State = opening.accept(core, request.token, request.visit)
+        if settings.legacy is not None:
+            settings.legacy.arrive(self.state, request)
 
     async def serve(
         self,
@@ -44,10 +51,10 @@ class Socket:
     ) -> None:
         """Run *app* on the connection with a snapshot of the session, and turn what coatcheck raises into a close."""
         self._send = send
-        await load_into(self.state, self._request, self._settings)
-        self.state.phase = Phase.SNAPSHOT
         self._request.scope["session"] = AsyncSession(self.state)
         try:
+            await admit(self.state, self._request, self._settings, _no_body)
+            self.state.phase = Phase.SNAPSHOT
             await app(self._request.scope, receive, self._forward)
         except CoatcheckError as error:
             if error.status == 500:
@@ -67,8 +74,10 @@ class Socket:
             self.state.core.tell_outage(error)
         scope = self._request.scope
         if not self._accepted and "websocket.http.response" in scope.get("extensions", {}):
-            made = answer(error, self._request.asked, None)
-            headers = add_vary_cookie(forbid_storing(made.headers))
+            made, offered = answer(error, self._request.asked, Places()), self._settings.bearer
+            made = challenge(made, error, self.state) if offered else made
+            headers = settle(forbid_storing(made.headers), self.state, offered=offered)
+            headers = self._request.settle_aside(headers, self.state)
             await self._send({"type": "websocket.http.response.start", "status": made.status, "headers": headers})
             await self._send({"type": "websocket.http.response.body", "body": made.body})
             return

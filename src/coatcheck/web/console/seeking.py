@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from coatcheck import tokens
-from coatcheck.manager.signing import checked_user
+from coatcheck.manager.credentials import checked_user
 
 WHOLE_COOKIE: Final = (
     "That is a whole cookie, secret included; the id is what stands before the dot. Whoever has seen it can act as its "
