@@ -228,7 +228,7 @@ ASKS = {"origin": "https://app.example", "access_control_request_method": "DELET
 def test_only_a_true_preflight_passes(method: str, headers: dict[str, str], passes: bool) -> None:
     """A request passes without being judged only as OPTIONS with Origin and Access-Control-Request-Method."""
     for path in ("/admin", "/unlisted"):
-        assert (judge(GATE, method, path, NOBODY, **headers) == PASSED) is passes
+        assert (judge(GATE, method, path, NOBODY, **headers) == Allow(preflight=True)) is passes
     assert judge(GATE, method, "//admin", NOBODY, **headers) == BadPath("double_slash")
 
 

@@ -26,7 +26,7 @@ def test_a_half_finished_sign_in_opens_nothing(build: Build) -> None:
     session = world.load(begun(world, roles=["admin"], aal=2))
     assert (session.signed_in, session.user_id, session.roles, session.aal, session.amr) == (False, None, (), None, ())
     assert session.pending_user_id == "ada"
-    guards = (
+    guards: tuple[Callable[[], Any], ...] = (
         lambda: session.user,
         lambda: session.require_role("admin"),
         lambda: session.require_fresh("1h"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from importlib import import_module
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
-from django.test import Client, RequestFactory, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 
 from coatcheck.web.settings import test_hosts
 from tests.web._django import get_sessions, live, new_user
@@ -40,6 +41,31 @@ def test_force_login(client: Client, secure: bool) -> None:
     seen = client.get("/mine/", secure=secure).json()
     assert (seen["django"], seen["user_id"]) == (user.get_username(), str(user.pk))
     assert len(live(user)) == 1
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("named", ["HTTP_HOST", "SERVER_NAME"])
+@override_settings(ALLOWED_HOSTS=["shop.example.com"])
+def test_a_client_may_name_any_host(named: str, secure: bool) -> None:
+    """Existing suites: a site with several hosts has clients for each, on http and https."""
+    user, client = new_user(), Client(**{named: "shop.example.com"})
+    client.force_login(user)
+    assert client.get("/mine/", secure=secure).json()["django"] == user.get_username()
+    client.logout()
+    assert client.get("/mine/", secure=secure).status_code == 302
+
+
+@override_settings(ALLOWED_HOSTS=["shop.example.com"])
+def test_an_async_client_may_name_any_host() -> None:
+    """Existing suites: the same by Django's asynchronous client."""
+    user = new_user()
+
+    async def use() -> Any:
+        client = AsyncClient(headers={"host": "shop.example.com"})
+        await client.aforce_login(user)
+        return (await client.get("/async/?do=who")).json()["done"]
+
+    assert asyncio.run(use()) == [user.get_username(), str(user.pk)]
 
 
 def test_login_and_logout(client: Client) -> None:

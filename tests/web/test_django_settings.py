@@ -209,7 +209,7 @@ def test_a_proxy_that_django_believes() -> None:
     """Ruling 6: behind ``SECURE_PROXY_SSL_HEADER`` a request is https for the cookie too."""
     user = new_user()
     with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
-        response = Client().post(
+        response = Browser().client.post(
             "/accounts/login/",
             {"username": user.get_username(), "password": "secret"},
             HTTP_HOST="example.com",

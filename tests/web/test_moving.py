@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import string
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -389,9 +390,7 @@ def test_a_signature_has_several_spellings(monkeypatch: MonkeyPatch) -> None:
 
     async def story() -> None:
         credential = await move.credential()
-        twins = [
-            credential[:-1] + letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-        ]
+        twins = [credential[:-1] + letter for letter in (*string.ascii_letters, *string.digits, "-", "_")]
         source = move.moving.source
         twins = [twin for twin in (*twins, credential + "=", credential + "==") if source.identify(twin)]
         assert len(twins) > 1

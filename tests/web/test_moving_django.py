@@ -10,8 +10,6 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
-from django.contrib.sessions.models import Session
 from django.core import signing
 from django.test import AsyncClient, Client, override_settings
 from django.utils import timezone
@@ -20,7 +18,9 @@ from coatcheck import ConfigurationError, Policy, Sessions
 from coatcheck.moving import DjangoSessions, Moving
 from coatcheck.testing import CapturedEvents
 from coatcheck.web.settings import Options, Settings
-from tests.web._django import LOCAL, get_sessions, live, new_user
+from tests.web._django import LOCAL, Group, get_sessions, live, new_user
+
+Session: Any = import_module("django.contrib.sessions.models").Session  # once Django is set up
 
 BEFORE = {
     "SESSION_ENGINE": "django.contrib.sessions.backends.db",
@@ -98,7 +98,7 @@ def test_in_an_event_loop() -> None:
 
     async def story() -> None:
         client = browser(key, AsyncClient)
-        answer = await client.get("/mine/", headers={"host": "localhost"})
+        answer = await client.get("/mine/")
         assert (answer.status_code, answer.json()["user_id"]) == (200, str(user.pk))
 
     asyncio.run(story())
@@ -167,7 +167,7 @@ def test_pickle_is_refused(events: CapturedEvents) -> None:
 @pytest.mark.parametrize("key", ["A" * 32, "a" * 31, "a" * 33, "../" + "a" * 29, "a" * 32])
 def test_foreign_keys_are_nobody(key: str) -> None:
     """Promise 1: a key spelt as Django never spells it is not looked for, and one it does not know is nobody's."""
-    before = import_module("django.contrib.sessions.models").Session.objects.count()
+    before = Session.objects.count()
 
     assert browser(key).get("/mine/", **LOCAL).status_code == 302
     assert Session.objects.count() == before

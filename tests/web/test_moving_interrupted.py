@@ -123,6 +123,8 @@ def places(name: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[
         yield f"sqlite:///{folder}/sessions.db"
     elif name == "redis":
         server: RedisServer = request.getfixturevalue("redis_server")
+        with server.client(db=5) as client:
+            client.flushdb()
         yield server.url_of(database=5)
     else:
         place = Place(request.getfixturevalue("postgres15"), "moving")

@@ -136,23 +136,35 @@ class _Take:
 
     async def _go_on(self, mark: Found, legacy: Legacy | None) -> Came:
         """Follow a mark, and finish what was begun."""
-        session_id = decode(mark.data[marks.SESSION]) if isinstance(mark, Record) else ""
-        made = isinstance(mark, Record) and marks.MADE in mark.data
-        session = await self._find(session_id) if session_id and not made else None
-        step = marks.judge(mark, session, self._now, min(marks.RESUME, self._core.policy.keep_ended_ms))
+        step, session_id = await self._judged(mark)
+        if step is Step.MAKE:
+            legacy = legacy or await self._read()
+            if legacy is not None:
+                return await self._resume(legacy, session_id)
+            # Whoever left the mark has just ended the old row, so the session is there by now.
+            mark = await self._find(self._names.mark)
+            step, session_id = await self._judged(mark)
         if step is Step.SPENT:
             return "spent"
         if step is Step.MAKE:
-            return await self._resume(legacy, session_id)
-        if not made:
+            return "unknown"
+        if isinstance(mark, Record) and marks.MADE not in mark.data:
             await self._finish()
         return self._names.ticket(session_id)
 
-    async def _resume(self, legacy: Legacy | None, session_id: str) -> Came:
+    async def _judged(self, mark: Found) -> tuple[Step, str]:
+        """Say what a mark comes to, and which session it leads to."""
+        if not isinstance(mark, Record):
+            return Step.SPENT, ""
+        session_id: str = decode(mark.data[marks.SESSION])
+        session = None if marks.MADE in mark.data else await self._find(session_id)
+        resume = min(marks.RESUME, self._core.policy.keep_ended_ms)
+        return marks.judge(mark, session, self._now, resume), session_id
+
+    async def _resume(self, legacy: Legacy, session_id: str) -> Came:
         """Make what another request has left a mark for, or has just made; not under another name."""
-        legacy = legacy or await self._read()
-        person = None if legacy is None else await self._person(legacy)
-        if legacy is None or person is None or await self._session_id(person) != session_id:
+        person = await self._person(legacy)
+        if person is None or await self._session_id(person) != session_id:
             return "unknown"
         if await self._is_cut_off(legacy, person):
             return "revoked"

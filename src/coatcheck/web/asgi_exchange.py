@@ -81,6 +81,9 @@ class AsgiExchange:
         self._started = True
         message["headers"] = headers
         await self._send(message)
+        if self._exchange.bodiless:
+            self._replaced = True
+            await self._send({"type": "http.response.body", "body": b""})
 
     async def _answer(self, error: CoatcheckError) -> None:
         await self._send_whole(await self._exchange.answer(error))

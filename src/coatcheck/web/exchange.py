@@ -72,6 +72,11 @@ class Exchange:
         entering = self._settings.entering
         return entering is not None and self._request.route_path == entering.path
 
+    @property
+    def bodiless(self) -> bool:
+        """Whether the handler's answer leaves without its body: to a preflight, which no gate has judged."""
+        return self._allowed is not None and self._allowed.preflight
+
     async def begin(self, read_body: ReadBody, *, lazy: bool = False) -> None:
         """Load what the cookie opens, at the first look where it is *lazy*, and judge whether the request may go on.
 

@@ -147,6 +147,8 @@ class _Response:
                     if not chunk:
                         continue  # nothing has left yet, so that changes still count
                     self._conclude()
+                if self._exchange.bodiless:
+                    break
                 yield chunk
             if self._server is None:
                 self._conclude()
@@ -180,7 +182,8 @@ class _Response:
         return self._write
 
     def _write(self, chunk: bytes) -> object:
-        return (self._server or self._conclude())(chunk)
+        write = self._server or self._conclude()
+        return write(b"" if self._exchange.bodiless else chunk)
 
     def _conclude(self) -> Write:
         """Commit, and say the headers."""

@@ -168,6 +168,8 @@ def _conclude(request: HttpRequest, exchange: Exchange, response: HttpResponseBa
 
 def _settle(exchange: Exchange, response: HttpResponseBase) -> None:
     responses.settle(response, finish(exchange.conclude(response.status_code, responses.raw(response))))
+    if exchange.bodiless:
+        responses.empty(response)
 
 
 def _failed(

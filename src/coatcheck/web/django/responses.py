@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from http.cookies import Morsel
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from coatcheck.web.answers import Answer
@@ -44,6 +44,21 @@ def closers_of(response: HttpResponseBase) -> tuple[Callable[[], object], ...]:
     """Return what *response* would call at its end: closing it itself would end the request twice."""
     known: Any = response
     return tuple(known._resource_closers)  # noqa: SLF001 - as above
+
+
+def empty(response: HttpResponseBase) -> None:
+    """Take the body out of *response*; what it holds open is still closed at its end."""
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = _nothing() if response.is_async else ()
+    else:
+        known: Any = response
+        known.content = b""
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Stream no bytes."""
+    return
+    yield
 
 
 def settle(response: HttpResponseBase, headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
 
@@ -11,38 +12,28 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest
 from msgspec import structs
 
-from coatcheck.web.csrf import Csrf
-from coatcheck.web.settings import Options, Settings, Transport
+from coatcheck.web.settings import Settings, Transport
 from coatcheck.web.wsgi import scope_of
 
 TEST_HOST: Final = "testserver"
 """The host that Django's test clients make up; Django allows it while tests run, and only then."""
 
+_TESTED: Final = "coatcheck.tested"
 _UNPREFIXED: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
 class DjangoSettings(Settings):
-    """The middleware's options, and what Django's test clients need: their cookie has one name on every transport."""
-
-    def __init__(self, options: Options) -> None:
-        """Check *options*.
-
-        Raises:
-            ConfigurationError: holds every fault.
-        """
-        super().__init__(options)
-        allowed = [*options.allow_http_hosts, TEST_HOST]
-        self._tested = Settings(structs.replace(options, allow_http_hosts=allowed, csrf=Csrf()))
+    """The middleware's options, and what Django's test clients need: their cookie has one name wherever it goes."""
 
     def transport(self, scope: MutableMapping[str, Any], host: bytes, forwarded: bytes) -> Transport:
-        """As `Settings.transport`; in a test the cookie is called as the test client calls it."""
-        if host.partition(b":")[0] != TEST_HOST.encode() or TEST_HOST not in django_settings.ALLOWED_HOSTS:
-            return super().transport(scope, host, forwarded)
-        found = self._tested.transport(scope, host, forwarded)
-        if found.cookie is None:
+        """As `Settings.transport`; in a test the cookie is called as the test client calls it, on plain http too."""
+        found = super().transport(scope, host, forwarded)
+        if not (scope.get(_TESTED) or _is_test_host(host)):
             return found
+        if found.cookie is None:
+            found = structs.replace(found, cookie=self._plain, aside=self._plain_aside, insecure=None)
         name: str = django_settings.SESSION_COOKIE_NAME
-        return structs.replace(found, cookie=dataclasses.replace(found.cookie, name=name))
+        return structs.replace(found, cookie=found.cookie and dataclasses.replace(found.cookie, name=name))
 
     def unshielded(self) -> DjangoSettings:
         """Return these settings for views that are ``csrf_exempt``: nothing is judged by where it came from."""
@@ -64,7 +55,21 @@ def scope_for(request: HttpRequest) -> dict[str, Any]:
     if isinstance(query := scope.get("query_string", b""), str):
         scope["query_string"] = query.encode("latin-1", "replace")  # Django's own asynchronous test client says text
     scope["headers"] = [*_with_host(request, scope["headers"])]
+    scope[_TESTED] = _is_of_a_test_client(request)
     return scope
+
+
+def _is_of_a_test_client(request: HttpRequest) -> bool:
+    """Whether Django's test client made the request, whatever host it names: no server has such a body to give."""
+    tests = sys.modules.get("django.test.client")
+    if tests is None:
+        return False
+    body: Any = request.META.get("wsgi.input", getattr(request, "_stream", None))
+    return isinstance(body, tests.FakePayload)
+
+
+def _is_test_host(host: bytes) -> bool:
+    return host.partition(b":")[0] == TEST_HOST.encode() and TEST_HOST in django_settings.ALLOWED_HOSTS
 
 
 def _with_host(request: HttpRequest, headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:

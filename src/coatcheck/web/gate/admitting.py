@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from coatcheck.web.gate.gate import Gate
     from coatcheck.web.request import Request
 
+_OF_A_BODY: Final = frozenset({b"content-length", b"content-encoding", b"transfer-encoding"})
 _NOINDEX: Final = (b"x-robots-tag", b"noindex")
 
 
@@ -62,6 +63,8 @@ def marked(allowed: Allow | None, headers: RawHeaders) -> RawHeaders:
         return headers
     if allowed.no_store:
         headers = forbid_storing(headers)
+    if allowed.preflight:
+        headers = [(name, value) for name, value in headers if name.lower() not in _OF_A_BODY]
     return [*headers, _NOINDEX] if allowed.noindex else headers
 
 

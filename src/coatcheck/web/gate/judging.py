@@ -6,7 +6,8 @@ Laws:
 2. The first rule that matches path and method decides alone; where none does, the default.
 3. A request that asks to be taken for another method is judged as both, and the stricter answer holds.
 4. Only a true preflight passes without being judged: ``OPTIONS`` with ``Origin`` and
-   ``Access-Control-Request-Method``, which browsers send without credentials (Fetch, CORS-preflight).
+   ``Access-Control-Request-Method``, which browsers send without credentials (Fetch, CORS-preflight). Anybody else can
+   send it too, to a view that answers every method: so its answer leaves without a body, which no browser reads.
 5. The session is looked at only where a rule asks for it.
 6. The sign-in page is open to everybody and the step-up page to whoever is signed in, whatever the rules say:
    otherwise they would send to themselves for ever.
@@ -106,11 +107,13 @@ class Allow(Struct, frozen=True):
         standing: for whom, where headers tell it downstream.
         no_store: the answer belongs to whoever is signed in, and no cache may keep it.
         noindex: it belongs in no search engine.
+        preflight: nobody was judged for it, and its answer has no body.
     """
 
     standing: Standing | None = None
     no_store: bool = False
     noindex: bool = False
+    preflight: bool = False
 
 
 Decision: TypeAlias = Allow | SignIn | StepUp | Forbidden | Denied | BadPath
@@ -211,7 +214,7 @@ def methods_of(inquiry: Inquiry, *, form_overrides: bool = False) -> tuple[str, 
             kind += value.lower()
     if b"_method" in inquiry.query or b"%" in inquiry.query:
         pairs = parse_qsl(inquiry.query.decode("latin-1"), keep_blank_values=True)
-        found += [value for name, value in pairs if name == "_method"]
+        found += [value for name, value in pairs if name.lower() == "_method"]
     if form_overrides and inquiry.method.upper() == "POST" and any(form in kind for form in _FORMS):
         found += sorted(_IN_FORMS)
     return tuple(dict.fromkeys(method.strip().upper() for method in found if method.strip()))
@@ -248,7 +251,7 @@ def decide(case: Case, standing: Standing | None, now: Millis) -> Decision:
     if case.bad is not None:
         return BadPath(case.bad)
     if case.preflight:
-        return Allow()
+        return Allow(preflight=True)
     decisions = [_decided(ruling.requirement, standing or Standing(), now) for ruling in case.rulings]
     return _strictest(decisions)
 
