@@ -7,8 +7,9 @@ Pure. One account is in use; the others are signed in and wait. They are named b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from coatcheck.model import Found, FromTheFuture, Millis, Record, Tombstone
@@ -129,4 +130,7 @@ def _why(found: Found, now: Millis) -> str:
 
 def names_of(value: object) -> Sequence[str]:
     """Return the ids that a stored list names; none where it is no list of ids."""
-    return [each for each in cast("list[Any]", value) if isinstance(each, str)] if isinstance(value, list) else ()
+    try:
+        return msgspec.convert(value, list[str])
+    except msgspec.ValidationError:
+        return ()

@@ -13,8 +13,8 @@ import msgspec
 from coatcheck.discreet import Discreet
 
 Carrier: TypeAlias = Literal["cookie", "bearer", "exchange", "accounts"]
-"""What carries the ticket: a browser's cookie, an ``Authorization: Bearer`` header, a single-use exchange ticket, or the
-cookie of a browser's list of accounts."""
+"""What carries the ticket: a browser's cookie, an ``Authorization: Bearer`` header, a single-use exchange ticket, or
+the cookie of a browser's list of accounts."""
 
 
 class Pending(Discreet, frozen=True, kw_only=True, omit_defaults=True):

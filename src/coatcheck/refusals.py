@@ -9,7 +9,8 @@
     ├── PathDenied                the gate opens this path to nobody (403)
     ├── CsrfRefused               it did not come from the application's own pages (403)
     │   └── CallbackRefused       another site's answer that nobody in this browser waits for (400)
-    └── ActingForAnother          not while acting for another user (403)
+    ├── ActingForAnother          not while acting for another user (403)
+    └── AccountLimitReached       the browser holds as many accounts as it may (409)
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class AsyncPrivilege(Session):
 
         Raises:
             SignInRequired: no sign-in was begun in this session, or too long ago.
-            SessionGone: another request has finished or ended it meanwhile.
+            CommitRefused: another request has finished or ended it meanwhile.
             StaleLogin: the user's sessions were ended, or their roles changed, since it was begun. Else as ``login``.
         """
         await pending.finish_login(self._state, amr=amr, aal=aal)

@@ -3,7 +3,8 @@
 A cookie's value is ``id.secret``:
 
 * the **id** is public, 26 characters: one region character (``0`` until there are regions), three characters of the
-  owner's 18-bit keyed tag (random for anonymous sessions), and 128 random bits as 22 characters of base64url;
+  owner's 18-bit keyed tag (random for anonymous sessions), and 128 random bits as 22 characters of base64url, or as
+  many that only the store's key tells from random ones (`in_place_of`);
 * the **secret** is 256 random bits as 43 characters of base64url. Stores see only its digest.
 
 Randomness is an argument everywhere. Sources: ASVS 7.2.3 (128 bits or more from a CSPRNG), security.md SM-11 (the
@@ -72,6 +73,15 @@ def mint(random: Randomness, *, tag: str | None = None) -> Ticket:
 def new_secret(random: Randomness) -> str:
     """Make a new 256-bit secret."""
     return _text(random(32))
+
+
+def in_place_of(ticket: Ticket, session_id: str, key: bytes) -> Ticket:
+    """Return *ticket* with the one id that takes the place of *session_id*, keyed by the store's own key.
+
+    Everybody who asks at once asks for the same id, and a store makes it once. The owner's tag and the secret stay.
+    """
+    mac = hmac.digest(key, f"coatcheck/in-place-of/1\0{session_id}".encode(), "sha256")
+    return Ticket(f"{ticket.id[:4]}{_text(mac[:16])}", ticket.secret)
 
 
 def successor(secret: str, nonce: bytes) -> str:

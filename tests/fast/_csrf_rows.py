@@ -55,6 +55,7 @@ TABLE = [
     ("G-13 header, silent", asked("GET", x_http_method="DELETE"), PROOF),
     ("G-13 query", changed(asked("GET", **CROSS), query=b"a=1&_method=DELETE"), REFUSED),
     ("G-13 query, escaped", changed(asked("GET", **CROSS), query=b"%5fMethod=PUT"), REFUSED),
+    ("G-13 query, escaped deeper", changed(asked("GET", **CROSS), query=b"_%6D%65thod=DELETE"), REFUSED),
     ("G-13 query, safe", changed(asked("GET", **CROSS), query=b"_method=GET"), FINE),
     ("G-13 stays unsafe", asked("POST", **CROSS, x_http_method_override="GET"), REFUSED),
     ("G-14", changed(asked("GET", origin=EVIL), socket=True), REFUSED),

@@ -22,6 +22,7 @@ STATUS = {
     "transaction_misuse": 500, "not_awaited": 500, "data_error": 500, "not_encodable": 500, "data_too_large": 413,
     "data_mismatch": 500, "wrong_carrier": 400, "step_up_required": 401, "role_required": 403, "path_refused": 400,
     "path_denied": 403, "csrf_refused": 403, "callback_refused": 400, "acting_for_another": 403,
+    "account_limit_reached": 409,
 }  # fmt: skip
 
 

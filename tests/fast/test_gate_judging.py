@@ -157,6 +157,8 @@ def test_the_session_is_looked_at_only_where_a_rule_needs_it(method: str, path: 
         ("GET", "_method=DELETE", {}, Forbidden(("admin",))),
         ("GET", "a=1&_method=delete", {}, Forbidden(("admin",))),
         ("GET", "%5Fmethod=DELETE", {}, Forbidden(("admin",))),
+        ("GET", "_%6d%65thod=DELETE", {}, Forbidden(("admin",))),
+        ("GET", "_METHOD=DELETE", {}, Forbidden(("admin",))),
         ("GET", "_method=PUT", {}, Denied()),
         ("GET", "_method=PUT&_method=DELETE", {}, Denied()),
         ("GET", "_method=DELETE&_method=PUT", {}, Denied()),

@@ -18,7 +18,7 @@ from coatcheck import (
 )
 from coatcheck.account import life
 from coatcheck.lifecycle import Cookie
-from coatcheck.model import FromTheFuture
+from coatcheck.model import FromTheFuture, replace
 from tests.fast._accounts import Jar, browser, reasons
 from tests.fast.conftest import Build
 
@@ -202,6 +202,16 @@ def test_a_record_of_a_newer_release_is_left_alone(build: Build) -> None:
     assert jar.shown() == ["eve*", "bob"]
     inner.find = real
     assert {name.rstrip("*") for name in jar.shown()} == {"eve", "bob", "ada"}
+
+
+@pytest.mark.parametrize("value", [b"\xc1", b"\x00\xa1x", b"\x00\x91\x01", b""])
+def test_a_damaged_list_names_nobody(build: Build, value: bytes) -> None:
+    """Promise 12: a list that cannot be read is no 500: the account in use is there, the others sign in again."""
+    jar, _ = browser(build, "ada", "bob")
+    rows = jar.world.store.inner._rows.live
+    (listed,) = (record for record in rows.values() if record.origin.carrier == "accounts")
+    rows[listed.id] = replace(listed, data={"coatcheck.accounts": value})
+    assert jar.shown() == ["bob*"]
 
 
 def test_a_list_of_a_newer_release_is_loud(build: Build) -> None:

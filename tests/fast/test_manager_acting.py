@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Policy, SessionGone, StoreUnavailable, Unconfirmed, UnreadableRecord
+from coatcheck import Policy, PrivilegeChanged, SessionGone, StoreUnavailable, Unconfirmed, UnreadableRecord
 from coatcheck.lifecycle import Cookie
 from coatcheck.manager import opening
 from coatcheck.model import replace
@@ -89,6 +89,27 @@ def test_roles_that_change_on_the_way_back_do_not_close_it(build: Build) -> None
     assert world.load(world.sent(session)).roles == ("user",)
 
 
+def test_roles_that_never_rest_leave_everything_as_it_was(build: Build) -> None:
+    """Promise 9: the way back gives up after some tries, and the same ticket may try again."""
+    world = build()
+    before, token = acting(world)
+    session = world.load(token)
+
+    def change() -> None:
+        record = row(world, before[:26])
+        world.store.put(replace(record, generation=record.generation + 1, rotate_due=True))
+        world.store.before["rotate"] = change
+
+    change()
+    with pytest.raises(PrivilegeChanged):
+        world.run(session.stop_impersonating())
+    del world.store.before["rotate"]
+    assert world.save(session).cookie is Cookie.KEEP
+    session = world.load(token)
+    world.run(session.stop_impersonating())
+    assert world.user(world.sent(session)) == "joan"
+
+
 @pytest.mark.parametrize("user_id", ["joan", "ada", "bob"])
 @pytest.mark.parametrize("begins", [False, True])
 def test_signing_in_while_acting_leaves_no_session_behind(build: Build, user_id: str, *, begins: bool) -> None:
@@ -148,12 +169,17 @@ def test_a_new_ticket_that_is_not_confirmed_begins_none(build: Build) -> None:
     assert (world.user(world.sent(session)), world.run(world.sessions.list("ada"))) == ("joan", [])
 
 
-def test_a_way_back_that_is_not_confirmed_is_taken(build: Build) -> None:
+@pytest.mark.parametrize("missed", ["rotate", "end", "both"])
+def test_a_way_back_that_is_not_confirmed_is_taken(build: Build, missed: str) -> None:
     """Promise 9: it is told, the answer carries joan's ticket, and the impersonation is over."""
     world = build()
     _, token = acting(world)
     session = world.load(token)
+    inner: Any = world.store.inner
+    confirmed = {"rotate": inner.rotate, "end": inner.end}
     replicas = Replicas(world)
+    for verb in confirmed.keys() - {missed} if missed != "both" else ():
+        setattr(inner, verb, confirmed[verb])
     with pytest.raises(Unconfirmed):
         world.run(session.stop_impersonating())
     replicas.missing = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,7 +77,8 @@ def test_nothing_is_proved_for_the_user(build: Build) -> None:
     world = build()
     session = world.load(acting(world)[1])
     assert (session.auth_time, session.amr, session.aal) == (None, (), None)
-    for guard in (lambda: session.require_fresh("30d"), lambda: session.require_aal(1)):
+    guards: tuple[Callable[[], Any], ...] = (lambda: session.require_fresh("30d"), lambda: session.require_aal(1))
+    for guard in guards:
         with pytest.raises(StepUpRequired):
             guard()
     for verb in (session.step_up, session.revoke_others, lambda: session.impersonate("bob")):

@@ -157,3 +157,15 @@ def test_level_three_takes_all_factors(build: Build) -> None:
     assert (session.aal, session.user_id) == (2, "ada")
     with pytest.raises(StepUpRequired):
         session.require_aal(3)
+
+
+def test_who_comes_second_pushes_nobody_out() -> None:
+    """Promise 4: a form sent twice under a limit of one: the second finds the place taken and ends nothing."""
+    world = World("blocking", Policy(aal=2, idle_timeout="1h", on_idle="lock", max_sessions=1))
+    token = world.sign_in()
+    world.clock.advance("1h")
+    first, second = world.load(token), world.load(token)
+    world.store.before["create"] = lambda: first.resume(amr=["pwd"])
+    with pytest.raises(SessionGone):
+        second.resume(amr=["pwd"])
+    assert (world.user(world.sent(first)), world.save(second).token) == ("ada", None)

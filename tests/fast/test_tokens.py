@@ -170,3 +170,14 @@ def test_cookie_holds_nothing_but_the_ticket() -> None:
     shown = token.encode() + raw(handle[4:]) + raw(secret) + raw(handle[1:4] + "A")
     for word in (b"ada", b"lovelace", b"editor", b"colour", b"crimson"):
         assert word not in shown
+
+
+def test_an_id_in_the_place_of_another() -> None:
+    """SM-2, SM-3: one for each id and key, shaped like any other, with the owner's tag and a secret of its own."""
+    key, first, second = b"k" * 32, tokens.mint(secrets.token_bytes), tokens.mint(secrets.token_bytes, tag="abc")
+    old = tokens.mint(secrets.token_bytes).id
+    heir, other = tokens.in_place_of(first, old, key), tokens.in_place_of(second, old, key)
+    assert (heir.id[:4], other.id[:4], heir.id[4:]) == (first.id[:4], "0abc", other.id[4:])
+    assert (heir.secret, other.secret) == (first.secret, second.secret)
+    assert tokens.parse(heir.token) == heir
+    assert len({heir.id, tokens.in_place_of(first, heir.id, key).id, tokens.in_place_of(first, old, b"l" * 32).id}) == 3

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src" / "coatcheck"
 PUBLIC_MODULES = (
     "coatcheck",
+    "coatcheck.moving",
     "coatcheck.stores.postgres",
     "coatcheck.stores.redis",
     "coatcheck.stores.sqlite",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,10 +60,10 @@ def shown(accounts: Any) -> Any:
     return {} if accounts is None else [account.as_json() for account in accounts]
 
 
-def fastapi_app(load: Any) -> FastAPI:
+def fastapi_app(load: Any, url: str = "memory://") -> FastAPI:
     """Return an application with async endpoints, and a plain one that lists."""
     app = FastAPI()
-    app.add_middleware(SessionMiddleware, sessions=AsyncSessions("memory://"), accounts=3, load=load)
+    app.add_middleware(SessionMiddleware, sessions=AsyncSessions(url), accounts=3, load=load)
 
     @app.get("/list")
     def listed(accounts: BlockingAccounts) -> Any:
@@ -86,9 +87,10 @@ def fastapi_app(load: Any) -> FastAPI:
 
 
 @pytest.mark.parametrize("load", ["always", "on_demand"])
-def test_fastapi(load: Any) -> None:
-    """Issue 5, section 4: `CurrentAccounts` and `BlockingAccounts`, in whichever way sessions are loaded."""
-    with TestClient(fastapi_app(load), base_url=LOCAL, headers=SAID) as client:
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///{folder}/sessions.db"])
+def test_fastapi(load: Any, url: str, tmp_path: Path) -> None:
+    """Issue 5, section 4: `CurrentAccounts` and `BlockingAccounts`, in whichever way sessions are loaded and kept."""
+    with TestClient(fastapi_app(load, url.format(folder=tmp_path)), base_url=LOCAL, headers=SAID) as client:
         tell(by_client(client))
 
 

@@ -365,6 +365,21 @@ def test_an_outage_is_no_refusal() -> None:
     run(story)
 
 
+@pytest.mark.parametrize("load", ["always", "on_demand"])
+def test_an_outage_refuses_nothing_where_refusals_are_only_told(load: str) -> None:
+    """CS-12: ``report_only`` refuses nothing: a handler that needs no session is reached while the store is down."""
+
+    async def story() -> None:
+        host = Host(csrf=Csrf(report_only=True), load=load)
+        cookies = {SESSION: await host.signed_in()}
+        store: Any = host.sessions.store
+        store.find = _silent
+        got = await host.ask(cookies=cookies, form={"csrf_token": "x"})
+        assert (got.status, got.reached) == (200, True)
+
+    run(story)
+
+
 async def _silent(_ids: Any) -> Any:
     from coatcheck import StoreUnavailable
 

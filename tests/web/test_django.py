@@ -387,6 +387,28 @@ def test_values_keep_their_types_or_become_what_json_makes_of_them() -> None:
         session["d"] = object()
 
 
+def test_keys_become_what_json_makes_of_them() -> None:
+    """Django's API: its documentation calls text for keys a convention, no rule, and JSON makes text of the others."""
+    from django.db.models import TextChoices
+
+    from coatcheck.web.django.sessions import SessionStore
+
+    class Key(TextChoices):
+        """Keys with names, as applications keep them."""
+
+        CART = "cart"
+
+    session: Any = SessionStore()
+    session[Key.CART], session[5], session[True] = 1, 2, 3
+    session.save()
+
+    again: Any = SessionStore(session.session_key)
+    assert sorted(again.keys()) == ["5", "cart", "true"]
+    assert (again[Key.CART], 5 in again, again.pop(5), 5 in again, ("a", "b") in again) == (1, True, 2, False, False)
+    with pytest.raises(TypeError):
+        session["a", "b"] = 1
+
+
 def test_a_stream_keeps_what_was_stored_before_it() -> None:
     """Promise 13: a streamed answer passes untouched, and what was stored before its first byte is there."""
     browser = Browser()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler
+from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
@@ -35,9 +37,20 @@ def streamed(_request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(iter([SECRET, SECRET]), headers={"Allow": "GET"})
 
 
+@transaction.non_atomic_requests
+async def pieces(_request: HttpRequest) -> StreamingHttpResponse:
+    """Answer every method, in pieces that are awaited."""
+
+    async def told() -> AsyncIterator[str]:
+        yield SECRET
+        yield SECRET
+
+    return StreamingHttpResponse(told())
+
+
 def file(_request: HttpRequest) -> FileResponse:
     """Answer every method with a file."""
-    return FileResponse(open(__file__, "rb"), headers={"Allow": "GET"})  # noqa: SIM115 - the response closes it
+    return FileResponse(Path(__file__).open("rb"), headers={"Allow": "GET"})
 
 
 def meta(request: HttpRequest) -> HttpResponseBase:
@@ -48,6 +61,7 @@ def meta(request: HttpRequest) -> HttpResponseBase:
 urlpatterns = [
     path("admin/whole/", whole),
     path("admin/streamed/", streamed),
+    path("admin/pieces/", pieces),
     path("admin/file/", file),
     path("meta/", meta),
 ]
@@ -94,8 +108,15 @@ def test_a_view_of_every_method_tells_a_preflight_nothing(view: str) -> None:
 
     assert (answer.status_code, b"".join(answer)) == (200, b"")
     assert answer.headers["Allow"] == "GET"
+
+
+@pytest.mark.parametrize("view", ["whole", "pieces"])
+def test_a_view_in_an_event_loop_tells_a_preflight_nothing(view: str) -> None:
+    """S-54: over ASGI it is the same, whether the answer is whole or streamed."""
     asking = ((b"origin", b"https://any.example"), (b"access-control-request-method", b"GET"))
+
     assert over_asgi(f"/admin/{view}/", *asking, method="OPTIONS") == (200, b"")
+    assert over_asgi(f"/admin/{view}/", *asking)[0] == 401
 
 
 def test_the_path_is_the_resolvers() -> None:
@@ -107,7 +128,7 @@ def test_the_path_is_the_resolvers() -> None:
 
 
 def test_what_the_gate_leaves_is_read_as_django_reads_it() -> None:
-    """ASVS 4.1.3: a header that the gate takes out brings none back that Django had dropped, and loses no repetition."""
+    """ASVS 4.1.3: what the gate takes out brings nothing back that Django had dropped, and loses no repetition."""
     repeated = ((b"remote_user", b"root"), (b"x-list", b"1"), (b"x-list", b"2"))
 
     _, told = over_asgi("/meta/", (b"x-user-id", b"root"), *repeated)

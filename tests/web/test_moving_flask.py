@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import flask
-import flask_session
+import flask_session  # type: ignore[import-untyped]  # it has no types
 import itsdangerous
 import pytest
 from flask import Flask
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user  # type: ignore[import-untyped]  # it has no types
 from redis import Redis
 
 from coatcheck import ConfigurationError, Policy, Sessions
@@ -27,7 +27,7 @@ SITE = "https://shop.example"
 KINDS = pytest.mark.parametrize("kind", ["cookies", "redis", "redis, signed", "redis, json"])
 
 
-class Person(UserMixin):
+class Person(UserMixin):  # type: ignore[misc]  # as above
     """A user of Flask-Login."""
 
     id = "ada"

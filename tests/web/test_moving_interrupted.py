@@ -116,6 +116,33 @@ async def _status(move: Move, credential: str) -> int:
         return (await client.get("/")).status_code
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_row_that_another_tab_has_just_moved(begun: bool, monkeypatch: MonkeyPatch) -> None:
+    """Issue 5.1: a tab that finds the old row gone, because another one moved it meanwhile, gets the same session."""
+    before = Starsessions()
+    move = Move(before, monkeypatch)
+
+    async def story() -> None:
+        credential, read = await move.credential(), before.store.read
+        if begun:
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(MemoryStore, "create", _none_made(MemoryStore.create))
+                assert await _status(move, credential) == 503
+
+        others: list[str] = []
+
+        async def slow(*args: Any, **options: Any) -> bytes:
+            monkeypatch.setattr(before.store, "read", read)
+            others.append(await move.moved(credential))
+            row: bytes = await read(*args, **options)
+            return row
+
+        monkeypatch.setattr(before.store, "read", slow)
+        assert [await move.moved(credential)] == others
+
+    told(story)
+
+
 @contextmanager
 def places(name: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the URL of an empty store of ours."""

@@ -31,7 +31,7 @@ class Taken(Struct, frozen=True):
     once: bool = False
 
 
-def take_over(state: State, user_id: str | None, *, once: bool = False) -> Taken:
+def take_over(state: State, user_id: str | None) -> Taken:
     """Return what a session of *user_id* takes over: data of an anonymous session or of the same user's, no other's.
 
     Raises:
@@ -44,7 +44,7 @@ def take_over(state: State, user_id: str | None, *, once: bool = False) -> Taken
         carry = _is_held(state) and _same_owner(state, user_id)
         replacing = Replacing(id=record.id, carry=carry, unset=change.unset, generation=record.generation)
     check_size(state.core, change, over=record.data if replacing and replacing.carry and record else {})
-    return Taken(data, change, replacing, once)
+    return Taken(data, change, replacing)
 
 
 def _is_held(state: State) -> bool:
@@ -86,7 +86,7 @@ async def make(
         await _undo(core, answer.record)
         raise SessionGone("this session ended meanwhile; sign in again")
     state.becomes(answer.record, LIVE_CURRENT, ticket)
-    state.data, state.actor = taken.data, None
+    state.data = taken.data
     taken.data.settled(answer.record.data, taken.change)
     state.cookie = Cookie.SEND
     tell_size(core, answer.record, taken.change)

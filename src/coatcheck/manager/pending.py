@@ -55,12 +55,13 @@ async def _begin(state: State, credentials: Credentials) -> None:
 async def finish_login(state: State, *, amr: Sequence[str], aal: int | None) -> None:
     """Sign in who began to, now that another factor was right too.
 
-    The epoch is the one from before the first factor: what ended all of the user's sessions meanwhile refuses this. And
-    it is finished once: of several requests that do so at the same time one signs in.
+    The epoch is the one from before the first factor: what ended all of the user's sessions meanwhile refuses this. It
+    is finished once: its secret is changed first, so that of several requests at once one goes on, and the others have
+    made nothing and pushed nobody out.
 
     Raises:
         SignInRequired: no sign-in was begun here, or too long ago.
-        SessionGone: another request has finished or ended it meanwhile.
+        CommitRefused: another request has finished or ended it meanwhile.
         StaleLogin, SessionLimitReached: as `coatcheck.manager.signing.login`.
     """
     state.look()
@@ -77,4 +78,6 @@ async def finish_login(state: State, *, amr: Sequence[str], aal: int | None) -> 
         amr=with_methods(pending.amr, amr, "otp"),
         aal=pending.aal if aal is None else aal,
     )
-    await signing.login(state, credentials, once=True)
+    state.may_write()
+    await signing.rotate(state)
+    await signing.login(state, credentials)

@@ -18,7 +18,7 @@ from coatcheck.manager.making import Taken, make
 from coatcheck.manager.saving import new_record
 from coatcheck.model import Record, replace
 from coatcheck.state import State
-from coatcheck.tokens import Ticket
+from coatcheck.tokens import Ticket, in_place_of
 from coatcheck.verbs import Change, Replacing
 
 HIGHEST: Final = 2
@@ -48,7 +48,9 @@ async def _resume(state: State, amr: Sequence[str], epoch: int | None) -> None:
     methods = with_methods(held.amr, amr, "pwd")
     if epoch is None:
         epoch = await core.store.epoch(held.user_id)
-    old, ticket = await _as_it_is(core, held), await core.mint(held.user_id)
+    old, minted = await _as_it_is(core, held), await core.mint(held.user_id)
+    # Of several at once the store refuses all but one by the id, before they could push anybody out.
+    ticket = in_place_of(minted, old.id, await core.key())
     record = await _successor(state, old, ticket, methods)
     taken = Taken(Data({}), Data({}).delta(), Replacing(id=old.id, carry=True, generation=old.generation), once=True)
     await make(state, record, ticket, taken, by="resume", user_id=old.user_id, limit=core.policy.limit, epoch=epoch)

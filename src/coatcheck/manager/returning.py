@@ -30,6 +30,7 @@ async def stop_impersonating(state: State) -> None:
     Raises:
         SignInRequired: one's own session has ended; the impersonation is over all the same.
         SessionGone: another request has gone back meanwhile; this one changes nothing.
+        PrivilegeChanged: the roles of one's own session change all the time; it can be tried again.
         StoreUnavailable: the store did not answer. It can be tried again, unless the answer carries one's own ticket.
     """
     state.look()
@@ -57,7 +58,7 @@ async def _go_back(state: State) -> None:
     acting, parked = state.record, state.actor
     if acting is None or parked is None:
         return
-    for _ in range(_TRIES):
+    for left in reversed(range(_TRIES)):
         own = await actor_of(state.core, acting)
         if own is None:
             break
@@ -66,6 +67,8 @@ async def _go_back(state: State) -> None:
         try:
             await _take_up(state, own, acting)
         except PrivilegeChanged:
+            if not left:
+                raise
             continue
         return
     await _end(state.core, acting)

@@ -13,23 +13,15 @@ from coatcheck.state import State
 __all__ = ["Credentials", "login", "rotate"]
 
 
-async def login(
-    state: State,
-    credentials: Credentials,
-    *,
-    began_at: Millis | None = None,
-    by: str = "login",
-    once: bool = False,
-) -> None:
+async def login(state: State, credentials: Credentials, *, began_at: Millis | None = None, by: str = "login") -> None:
     """Sign a user in: a new id and secret, the old ticket dead, the limit held, all in one atomic step.
 
     Somebody who acts for another user goes back to their own session first: that is the one which is replaced.
 
     *began_at* takes the place of an epoch where the framework owns sign-in: when the request began (ruling 13). *by*
-    is what the event names as the cause. *once* asks that the session at hand be replaced by this very step.
+    is what the event names as the cause.
 
     Raises:
-        SessionGone: with *once*, it ended or changed meanwhile.
         InsecureTransport: the request came over plain http from a host that is not local.
         TooLate: the headers have left, or this is a snapshot.
         StaleLogin: this user's sessions were ended, or their roles changed, after the epoch was read.
@@ -42,12 +34,12 @@ async def login(
     state.core.runtime.enter()
     async with state.turn():
         await returning.leave(state)
-        await _login(state, credentials, began_at, by, once=once)
+        await _login(state, credentials, began_at, by)
 
 
-async def _login(state: State, credentials: Credentials, began_at: Millis | None, by: str, *, once: bool) -> None:
+async def _login(state: State, credentials: Credentials, began_at: Millis | None, by: str) -> None:
     core, user_id, epoch = state.core, credentials.user_id, credentials.epoch
-    taken = take_over(state, user_id, once=once)
+    taken = take_over(state, user_id)
     if core.window is not None and taken.replacing is not None and not taken.replacing.carry and state.record:
         await cutoffs.note(core, state.record.user_id, "ended")  # somebody else's session ends here
     began = None if began_at is None or raising.by_this_request(user_id) else began_at

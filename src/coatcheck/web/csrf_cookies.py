@@ -44,6 +44,8 @@ class Aside:
     def settle(self, headers: RawHeaders, state: State, request: Request) -> RawHeaders:
         """Add to an answer's headers what the judgement of its request left to be done."""
         csrf = state.judged
+        if csrf is None and state.accounts is None and state.cookie is not Directive.SEND:
+            return headers  # nearly every answer
         cookies = [*self._form(state, csrf, request), *self._callback(csrf, request), *self._accounts(state)]
         for cookie, text in cookies:
             headers = [*drop_set_cookie(headers, cookie.name), (b"set-cookie", text.encode("ascii"))]

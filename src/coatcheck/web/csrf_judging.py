@@ -34,7 +34,7 @@ from msgspec import Struct
 from coatcheck.origin import Carrier
 from coatcheck.web.csrf import Csrf
 from coatcheck.web.csrf_paths import Paths
-from coatcheck.web.origins import SAFE_METHODS, Refused, RefusedFor, is_safe, judge_origin
+from coatcheck.web.origins import SAFE_METHODS, Refused, RefusedFor, is_safe, judge_origin, names_a_method
 
 Reason: TypeAlias = RefusedFor | Literal["no_token", "wrong_token", "no_multipart", "no_transaction"]
 """A short word for logs and metrics; it never holds what the request said."""
@@ -143,7 +143,7 @@ def _prove(asked: Asked, reason: Reason) -> Ruling:
 
 def overridden(query: bytes) -> bool:
     """Whether a query asks for another method than a safe one (G-13)."""
-    if b"method" not in query.lower():
+    if not names_a_method(query):
         return False
     try:
         fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from coatcheck.csrf_state import Doubt, Leg
+from coatcheck.errors import StoreUnavailable, UnreadableRecord
 from coatcheck.manager import callbacks, csrf
 from coatcheck.origin import Carrier
 from coatcheck.session import load as load_now
@@ -86,6 +87,14 @@ class Shield:
             state.csrf.doubt.refuse(state.core)
 
     async def _prove(self, request: Request, state: State, read_body: ReadBody, reason: Reason | None) -> None:
+        """As `_check`; where refusals are only told, neither does a store that cannot be asked refuse anything."""
+        try:
+            await self._check(request, state, read_body, reason)
+        except (StoreUnavailable, UnreadableRecord):
+            if not self._csrf.report_only:
+                raise
+
+    async def _check(self, request: Request, state: State, read_body: ReadBody, reason: Reason | None) -> None:
         """Let the request go on with a token that fits its session, or its browser's forms."""
         await load_now(state)
         if state.problem is not None:

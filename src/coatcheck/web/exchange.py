@@ -84,7 +84,7 @@ class Exchange:
             CoatcheckError: it may not; `answer` tells why.
         """
         entering = self._settings.entering
-        if self.own and entering is not None:
+        if entering is not None and self.own:
             raise Answered(await enter(entering, self.state, self._request, read_body))
         self._allowed = await admit(self.state, self._request, self._settings, read_body, lazy=lazy)
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing. They are compared as they are: ``get`` is another method (RFC 9110, 9.1)."""
@@ -105,6 +106,12 @@ def is_safe(method: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         if (lowered := name.lower()) in HIDING:
             said.setdefault(lowered, []).append(value.decode("latin-1").strip(" \t"))
     return not said or not _hides_an_act(said)
+
+
+def names_a_method(query: bytes) -> bool:
+    """Whether a query may ask for another method, however it is escaped: ``_method``, ``_%6dethod`` (G-13)."""
+    plain = unquote_to_bytes(query) if b"%" in query else query
+    return b"method" in plain.lower()
 
 
 def canonical_origin(text: str) -> str | None:

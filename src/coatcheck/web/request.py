@@ -14,9 +14,15 @@ from coatcheck.state import State, Visit
 from coatcheck.web.answers import Asked
 from coatcheck.web.bearer import read_bearer
 from coatcheck.web.caching import RawHeaders
-from coatcheck.web.origins import HIDING, SAFE_METHODS
+from coatcheck.web.origins import HIDING, SAFE_METHODS, names_a_method
 from coatcheck.web.proxies import host_in, is_local
 from coatcheck.web.settings import Settings, Transport, test_hosts
+
+_READ: Final = HIDING | {
+    b"cookie", b"host", b"user-agent", b"accept", b"x-forwarded-proto", b"forwarded", b"sec-purpose", b"purpose",
+    b"authorization",
+}  # fmt: skip
+"""The headers that every request is read for; a browser sends a dozen others."""
 
 _EVENT_STREAM: Final = b"text/event-stream"
 
@@ -34,6 +40,8 @@ class Request:
         cookies, credentials = list[bytes](), list[bytes]()
         host = agent = accept = forwarded = purpose = b""
         for name, value in scope["headers"]:
+            if name not in _READ:
+                continue
             if name == b"cookie":
                 cookies.append(value)
             elif name == b"host":
@@ -48,7 +56,7 @@ class Request:
                 purpose += value
             elif name == b"authorization":
                 credentials.append(value)
-            elif name in HIDING:
+            else:
                 self._hides = True
         transport = settings.transport(scope, host, forwarded)
         self.place, self.cookie, self._aside, self._accept = transport.place, transport.cookie, transport.aside, accept
@@ -73,8 +81,10 @@ class Request:
     @property
     def may_change(self) -> bool:
         """Whether the request may change something: by its method, or by what asks for another one."""
-        hides = self._hides or b"method" in self.scope.get("query_string", b"").lower()
-        return hides or self.socket or self.method not in SAFE_METHODS
+        if self._hides or self.socket or self.method not in SAFE_METHODS:
+            return True
+        query: bytes = self.scope.get("query_string", b"")
+        return bool(query) and names_a_method(query)
 
     @property
     def route_path(self) -> str:

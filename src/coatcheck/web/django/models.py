@@ -19,7 +19,7 @@ class Session(models.Model):
     """A session, for whoever may see those of others (``view_session``) or end them (``delete_session``)."""
 
     id: models.CharField[str, str] = models.CharField(primary_key=True, max_length=64)
-    objects: ClassVar[NoRows] = NoRows()
+    objects = NoRows()
 
     class Meta:
         """No table; sessions are where ``COATCHECK["STORE"]`` says."""

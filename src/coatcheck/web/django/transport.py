@@ -45,7 +45,7 @@ class DjangoSettings(Settings):
 def scope_for(request: HttpRequest) -> dict[str, Any]:
     """Return what ASGI would say of *request*, believing what Django's own settings say of proxies.
 
-    The path is the one that Django's resolver will see, whatever ``FORCE_SCRIPT_NAME`` and earlier middleware made of it.
+    The path is the one that Django's resolver sees, whatever ``FORCE_SCRIPT_NAME`` or earlier middleware made of it.
     """
     native = getattr(request, "scope", None)
     scope = dict(native) if native is not None else scope_of(request.META)
@@ -65,7 +65,8 @@ def _is_of_a_test_client(request: HttpRequest) -> bool:
     if tests is None:
         return False
     body: Any = request.META.get("wsgi.input", getattr(request, "_stream", None))
-    return isinstance(body, tests.FakePayload)
+    inner = getattr(getattr(body, "_read", None), "__self__", body)  # Django's LimitedStream keeps no other reference
+    return isinstance(inner, tests.FakePayload)
 
 
 def _is_test_host(host: bytes) -> bool:

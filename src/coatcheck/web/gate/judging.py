@@ -25,6 +25,7 @@ from coatcheck.model import Millis
 from coatcheck.web.gate.matcher import Matcher
 from coatcheck.web.gate.paths import BadPathReason, why_bad
 from coatcheck.web.gate.rules import PUBLIC, Compiled, Requirement
+from coatcheck.web.origins import names_a_method
 
 OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
 """Headers by which frameworks let a request be taken for one with another method (G-13)."""
@@ -212,7 +213,7 @@ def methods_of(inquiry: Inquiry, *, form_overrides: bool = False) -> tuple[str, 
             found += value.decode("latin-1").split(",")
         elif lowered == b"content-type":
             kind += value.lower()
-    if b"_method" in inquiry.query or b"%" in inquiry.query:
+    if names_a_method(inquiry.query):
         pairs = parse_qsl(inquiry.query.decode("latin-1"), keep_blank_values=True)
         found += [value for name, value in pairs if name.lower() == "_method"]
     if form_overrides and inquiry.method.upper() == "POST" and any(form in kind for form in _FORMS):
