@@ -19,7 +19,7 @@ NOON = 20_000 * DAY + DAY // 2
 UNCOUNTED = {
     "session.changes_lost", "session.roles_changed", "session.data_large", "session.record_damaged",
     "session.record_unreadable", "logout.unconfirmed", "logout.confirmed", "store.clock_drift", "exchange.issued",
-    "exchange.refused", "session.impersonated",
+    "exchange.refused", "session.impersonated", "session.switched", "moving.refused",
 }  # fmt: skip
 
 

@@ -176,6 +176,13 @@ def test_an_overridden_method_is_judged_as_overridden(
     assert judge(GATE, method, "/docs/1", ANN, query=query, **headers) == decision
 
 
+@pytest.mark.parametrize("method", ["", " "])
+def test_a_request_without_a_method_is_judged(method: str) -> None:
+    """S-54: what a server makes of a broken request line is no way past the rules."""
+    assert judge(GATE, method, "/admin", NOBODY) == SignIn("none")
+    assert judge(GATE, method, "/admin", NOBODY, x_http_method="") == SignIn("none")
+
+
 @pytest.mark.parametrize("spelling", ["X_HTTP_Method_Override", "x_http-method-override"])
 def test_overrides_are_known_with_underscores(spelling: str) -> None:
     """A header that WSGI makes the same variable of is the same override."""

@@ -301,3 +301,15 @@ def test_a_gate_stands_before_the_views() -> None:
         told = browser.post("/act/?do=headers", HTTP_X_USER_ID="forged").json()["done"]
 
     assert told == {"X-User-Id": str(user.pk)}
+
+
+def test_a_store_in_memory_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """ADR 0011: it is out of place where others than this machine ask; here and in Django's test client it is not."""
+    with override_settings(COATCHECK={"STORE": "memory://"}):
+        Browser().get("/")
+        Client().get("/", HTTP_HOST="example.com")
+        assert caplog.messages == []
+        browser = Browser(secure=True)
+        browser.get("/")
+        browser.get("/")
+    assert [message.split(" ")[0] for message in caplog.messages] == ["memory://"]

@@ -141,3 +141,15 @@ def test_session_protection_does_what_it_says(protection: str | None, who: str) 
     assert client.get("/who", headers=thief).text == who
     assert len(world.sessions.list("ann")) == (0 if protection == "strong" else 1)
     assert client.get("/vault").status_code == (200 if protection is None else 401)
+
+
+def test_strong_protection_leaves_visitors_alone() -> None:
+    """Flask-Login's own rule: it takes its keys out of a session that it does not trust, and a cart is none of them."""
+    world = World(protection="strong", policy=Policy(persistent=False))
+    client = world.browser()
+    client.post("/put?cart=apples")
+    before = token_of(client)
+
+    assert client.get("/who").text == "nobody"
+
+    assert (client.get("/read").json, token_of(client)) == ({"cart": "apples"}, before)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from litestar import Litestar, asgi, get, post
+from litestar import Litestar, Request, asgi, get, post
+from litestar.config.cors import CORSConfig
 from litestar.testing import TestClient
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -41,6 +42,12 @@ async def blog(scope: Scope, receive: Receive, send: Send) -> None:
 async def secret() -> str:
     """Stand where no rule is."""
     return "told"
+
+
+@get("/open")
+async def told(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Tell who the gate says it is."""
+    return {name: value for name, value in request.headers.items() if name.startswith("x-user")}
 
 
 @post("/admin-hook")
@@ -116,6 +123,17 @@ def test_a_server_that_tells_no_raw_path_opens_nothing() -> None:
         app.asgi_handler = silent(app.asgi_handler)
         assert [client.get(path).status_code for path in ("/blog", "/blog/x", "/admin/blog/x")] == [400, 400, 400]
         assert client.get("/api/secret").status_code == 403
+
+
+@pytest.mark.parametrize("cors", [None, CORSConfig(allow_origins=["*"])])
+def test_what_the_gate_takes_out_is_gone_for_the_handler(cors: CORSConfig | None) -> None:
+    """S-59: Litestar keeps the headers that its CORS has read; a handler reads those that the gate has left."""
+    gate = Gate([Rule("/open", allow="public")], default="deny")
+    plugin = CoatcheckPlugin(AsyncSessions("memory://"), gate=gate)
+    app = Litestar([told], plugins=[plugin], cors_config=cors, logging_config=None)
+    with TestClient(app, base_url=LOCAL) as client:
+        spoofed = {"x-user-id": "root", "X_User_Role": "admin", "origin": "https://any.example"}
+        assert client.get("/open", headers=spoofed).json() == {}
 
 
 def test_an_exempt_path_is_not_found_below_a_mount() -> None:

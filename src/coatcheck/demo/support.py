@@ -49,11 +49,12 @@ class Support:
         return see_other("/")
 
     async def stop(self, request: Request, _form: Form) -> Response:
-        """Go back to one's own session; harmless in any other."""
+        """Go back to one's own session, also where roles were changed meanwhile; harmless in any other."""
         session = session_of(request)
-        if user_of(request).actor_id is None:
-            return see_other("/")
+        before = session.id
         await session.stop_impersonating()
+        if session.id == before or not session.signed_in:
+            return see_other("/")
         session[FLASH] = f"You are {self._accounts.name_of(session.user_id or '')} again."
         return see_other("/support")
 

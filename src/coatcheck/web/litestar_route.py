@@ -8,15 +8,20 @@ more, and below a mount not the mount's own path either. Rules are about the pat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
+from litestar.types import Empty
 from litestar.utils import normalize_path
+from litestar.utils.scope.state import ScopeState
 
 from coatcheck.awaiting import AsyncSession
 from coatcheck.errors import CoatcheckError
 from coatcheck.web.asgi_exchange import EXCHANGE
 from coatcheck.web.exchange import Exchange
+
+if TYPE_CHECKING:
+    from litestar.types import Scope as LitestarScope
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,7 +40,10 @@ FAILURE: Final = "coatcheck.litestar.failure"
 async def onward(scope: Scope, receive: Receive, send: Send) -> None:
     """Go on to the route that the connection came for; what the one middleware of all routes has inside."""
     inside: Route
-    inside, scope["path"], scope["root_path"] = scope.pop(_INSIDE)
+    inside, scope["path"], scope["root_path"], headers = scope.pop(_INSIDE)
+    if scope["headers"] is not headers:
+        # Litestar's CORS has read them by now, and its requests would go on reading what a gate has taken out.
+        ScopeState.from_scope(cast("LitestarScope", scope)).headers = Empty
     await inside.serve(scope, receive, send)
 
 
@@ -51,7 +59,7 @@ class Route:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         root: str = scope.get("root_path", "")
-        scope[_INSIDE] = self, scope["path"], root
+        scope[_INSIDE] = self, scope["path"], root, scope["headers"]
         scope["path"], scope["root_path"] = _asked_for(scope, root), root.rstrip("/")
         await self._middleware(scope, receive, send)
 

@@ -61,11 +61,8 @@ class Request:
         transport = settings.transport(scope, host, forwarded)
         self.place, self.cookie, self._aside, self._accept = transport.place, transport.cookie, transport.aside, accept
         self.token, rejected, carrier, self.legacy = _presented(settings, transport, cookies, credentials)
-        self.visit = Visit(
-            address=self.place.address, user_agent=agent.decode("latin-1") if agent else None,
-            may_rotate=carrier == "cookie" and _may_rotate(scope, purpose, accept), carrier=carrier,
-            may_renew=b"prefetch" not in purpose, rejected=rejected, insecure=transport.insecure,
-        )  # fmt: skip
+        may_rotate = carrier == "cookie" and _may_rotate(scope, purpose, accept)
+        self.visit = _visit(transport, agent, carrier, rejected, may_rotate, b"prefetch" not in purpose)
 
     @property
     def method(self) -> str:
@@ -167,6 +164,25 @@ class Request:
             path = quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
         target = path + ("?" + query.decode("latin-1") if query else "")
         return Asked(self.method, self._accept.decode("latin-1"), target, prefetch=not self.visit.may_renew)
+
+
+def _visit(  # noqa: PLR0917 - one call a request, and keywords cost
+    transport: Transport,
+    agent: bytes,
+    carrier: Carrier,
+    rejected: str | None,
+    may_rotate: bool,  # noqa: FBT001 - as above
+    may_renew: bool,  # noqa: FBT001 - as above
+) -> Visit:
+    return Visit(
+        address=transport.place.address,
+        user_agent=agent.decode("latin-1") if agent else None,
+        may_rotate=may_rotate,
+        may_renew=may_renew,
+        carrier=carrier,
+        rejected=rejected,
+        insecure=transport.insecure,
+    )
 
 
 def _may_rotate(scope: MutableMapping[str, Any], purpose: bytes, accept: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve
 
 from coatcheck.accounts import BlockingAccounts
+from coatcheck.blocking import Sessions
 from coatcheck.errors import CoatcheckError, ConfigurationError
 from coatcheck.lifecycle import Cookie
 from coatcheck.manager import raising
@@ -33,6 +35,7 @@ from coatcheck.web.origins import SAFE_METHODS
 from coatcheck.web.request import Request
 from coatcheck.web.wsgi import core_of
 
+_log: Final = logging.getLogger("coatcheck")
 _EXCHANGE: Final = "_coatcheck_exchange"
 _FAULT: Final = "_coatcheck_fault"
 
@@ -47,6 +50,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         """Read and check the settings; nothing is opened yet."""
         super().__init__(get_response)
+        self._warned = False
         self._awaits = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]  # asgiref's, for 3.11
         if self._awaits:
             markcoroutinefunction(self)
@@ -85,6 +89,19 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 exchange.close()
                 raise
 
+    def _warn_of_memory(self, asked: Request, sessions: Sessions) -> None:
+        """Say once where a store in memory is out of place (ADR 0011)."""
+        if self._warned or not asked.insecure_memory or asked.scope[transport.TESTED]:
+            return
+        self._warned = True
+        traits = sessions.store.traits
+        if not (traits.persistent or traits.shared):
+            _log.warning(
+                "memory:// keeps sessions in this process alone and loses them at a restart; for %s write "
+                'COATCHECK = {"STORE": "sqlite:////var/lib/app/sessions.db"}',
+                asked.place.host,
+            )
+
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what coatcheck raised in a view; mistakes of the application are Django's to show."""
         exchange: Exchange | None = getattr(request, _EXCHANGE, None)
@@ -97,6 +114,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         setup = current()
         settings = setup.unshielded if _is_exempt(request) else setup.settings
         asked = Request(transport.scope_for(request), settings)
+        self._warn_of_memory(asked, setup.sessions)
         exchange = Exchange(core_of(setup.sessions), settings, asked)
         setattr(request, _EXCHANGE, exchange)
         request.session = RequestSession(exchange.state)

@@ -18,7 +18,9 @@ from coatcheck.web.wsgi import scope_of
 TEST_HOST: Final = "testserver"
 """The host that Django's test clients make up; Django allows it while tests run, and only then."""
 
-_TESTED: Final = "coatcheck.tested"
+TESTED: Final = "coatcheck.tested"
+"""Where the scope says whether Django's test client made the request."""
+
 _UNPREFIXED: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
@@ -28,7 +30,7 @@ class DjangoSettings(Settings):
     def transport(self, scope: MutableMapping[str, Any], host: bytes, forwarded: bytes) -> Transport:
         """As `Settings.transport`; in a test the cookie is called as the test client calls it, on plain http too."""
         found = super().transport(scope, host, forwarded)
-        if not (scope.get(_TESTED) or _is_test_host(host)):
+        if not (scope.get(TESTED) or _is_test_host(host)):
             return found
         if found.cookie is None:
             found = structs.replace(found, cookie=self._plain, aside=self._plain_aside, insecure=None)
@@ -55,7 +57,7 @@ def scope_for(request: HttpRequest) -> dict[str, Any]:
     if isinstance(query := scope.get("query_string", b""), str):
         scope["query_string"] = query.encode("latin-1", "replace")  # Django's own asynchronous test client says text
     scope["headers"] = [*_with_host(request, scope["headers"])]
-    scope[_TESTED] = _is_of_a_test_client(request)
+    scope[TESTED] = _is_of_a_test_client(request)
     return scope
 
 

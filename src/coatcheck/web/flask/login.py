@@ -131,10 +131,12 @@ class Linked:
             session.step_up()
 
     def _protected(self, _app: Flask, **_facts: object) -> None:
-        """End a session that strong protection has emptied; what basic protection does is in its data."""
+        """End a user's session that strong protection has emptied; what basic protection does is in its data."""
         session = self._session()
         if session.get(_REMEMBER) == "clear":
-            session.logout()
+            del session[_REMEMBER]
+            if session.user_id is not None:  # a visitor's has nothing of Flask-Login's in it, and is not its to end
+                session.logout()
 
     def _session(self) -> LoginSession:
         session = current()

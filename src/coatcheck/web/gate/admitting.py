@@ -49,7 +49,8 @@ async def admit(gate: Gate, case: Case, request: Request, state: State) -> Allow
     """
     standing = None
     if case.looks:
-        await load(state)
+        if state.problem is not None or state.lazy is not None:
+            await load(state)
         standing = standing_of(state)
     allowed = _checked(gate.decide(case, standing, state.core.now()))
     if made := gate.headers_for(allowed.standing):

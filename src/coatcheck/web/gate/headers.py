@@ -23,6 +23,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 # All that is printed as it is: `%` begins an escape, `,` separates roles, spaces at the ends would be trimmed.
 _PLAIN: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "%,")
 
+_PRINTED: Final = re.compile(f"[{re.escape(_PLAIN)}]*")
+
 
 class HeaderNames(Struct, frozen=True):
     """The headers that the gate writes.
@@ -70,7 +72,10 @@ def canonical_names(names: HeaderNames) -> frozenset[bytes]:
 
 def stripped(headers: Iterable[tuple[bytes, bytes]], names: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
     """Return raw headers without those of *names*, which are canonical; the others as and where they were."""
-    return [header for header in headers if canonical(header[0]) not in names]
+    lengths = {len(name) for name in names}
+    return [
+        header for header in headers if len(header[0].strip(b" \t")) not in lengths or canonical(header[0]) not in names
+    ]
 
 
 def made(names: HeaderNames, user_id: str, roles: Sequence[str], session_id: str) -> list[tuple[bytes, bytes]]:
@@ -84,7 +89,7 @@ def made(names: HeaderNames, user_id: str, roles: Sequence[str], session_id: str
 
 def encode_value(text: str) -> str:
     """Return *text* as printable ASCII: whatever else there is, and ``%``, ``,`` and spaces, percent-encoded."""
-    return quote(text, safe=_PLAIN)
+    return text if _PRINTED.fullmatch(text) else quote(text, safe=_PLAIN)
 
 
 def decode_value(value: str) -> str:

@@ -31,6 +31,7 @@ OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-m
 """Headers by which frameworks let a request be taken for one with another method (G-13)."""
 
 _IN_FORMS: Final = frozenset({"PUT", "PATCH", "DELETE"})
+_LENGTHS: Final = frozenset(map(len, OVERRIDES | {b"content-type"}))
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
@@ -205,20 +206,23 @@ def methods_of(inquiry: Inquiry, *, form_overrides: bool = False) -> tuple[str, 
 
     Some frameworks make capitals of ``get``; those that do not answer 405 to it.
     """
-    found = [inquiry.method]
+    found: list[str] = []
     kind = b""
     for name, value in inquiry.headers:
+        if len(name) not in _LENGTHS:
+            continue
         lowered = name.lower().replace(b"_", b"-")
         if lowered in OVERRIDES:
             found += value.decode("latin-1").split(",")
         elif lowered == b"content-type":
             kind += value.lower()
-    if names_a_method(inquiry.query):
+    if inquiry.query and names_a_method(inquiry.query):
         pairs = parse_qsl(inquiry.query.decode("latin-1"), keep_blank_values=True)
         found += [value for name, value in pairs if name.lower() == "_method"]
     if form_overrides and inquiry.method.upper() == "POST" and any(form in kind for form in _FORMS):
         found += sorted(_IN_FORMS)
-    return tuple(dict.fromkeys(method.strip().upper() for method in found if method.strip()))
+    own = inquiry.method.strip().upper()
+    return tuple(dict.fromkeys((own, *(method.strip().upper() for method in found if method.strip()))))
 
 
 def ruling_for(book: Book, method: str, path: str) -> Ruling:
@@ -254,7 +258,7 @@ def decide(case: Case, standing: Standing | None, now: Millis) -> Decision:
     if case.preflight:
         return Allow(preflight=True)
     decisions = [_decided(ruling.requirement, standing or Standing(), now) for ruling in case.rulings]
-    return _strictest(decisions)
+    return decisions[0] if len(decisions) == 1 else _strictest(decisions)
 
 
 _ORDER: Final = (BadPath, Denied, SignIn, Forbidden, StepUp)

@@ -106,7 +106,10 @@ class Compiled(Struct, frozen=True):
 
     def matches(self, path: str) -> bool:
         """Whether one of the matchers is for *path*."""
-        return any(matcher.matches(path) for matcher in self.matchers)
+        for matcher in self.matchers:  # noqa: SIM110 - asked of every rule in every request; `any` costs twice the time
+            if matcher.matches(path):
+                return True
+        return False
 
 
 def compile_matchers(sources: object, where: str) -> tuple[tuple[Matcher, ...], list[str]]:
