@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,10 @@ async def visit(request: Request) -> Response:
     """Store something as nobody in particular."""
     request.session["cart"] = ["apple"]
     return PlainTextResponse("stored")
+
+
+FORGETFUL = Policy(keep_ended="1s", max_ended=1, max_sessions=1)
+"""What remembers as little as it may."""
 
 
 class Before:
@@ -222,6 +227,17 @@ async def act(request: Request) -> Response:
     else:
         await getattr(session, do)()
     return PlainTextResponse("done")
+
+
+async def sign_out(move: Move, credential: str) -> None:
+    """Sign out a browser that has this credential."""
+    async with move.browser(credential) as client:
+        assert (await client.post("/act?do=logout")).status_code == 200
+
+
+def url(store: str, folder: Path) -> str:
+    """Return the URL of a store in a folder of its own."""
+    return f"sqlite:///{folder}/sessions.db" if store == "sqlite" else store
 
 
 def told(story: Callable[[], Awaitable[None]]) -> None:

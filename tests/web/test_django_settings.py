@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, override_settings
 
 from coatcheck import Policy, Sessions
-from coatcheck.errors import ConfigurationError
+from coatcheck.errors import ConfigurationError, InsecureTransport
 from coatcheck.web.django import SessionMiddleware, roles_of
 from coatcheck.web.django.configuration import read
 from coatcheck.web.gate import Gate, Rule
@@ -313,3 +313,12 @@ def test_a_store_in_memory_is_told_of_once(caplog: pytest.LogCaptureFixture) -> 
         browser.get("/")
         browser.get("/")
     assert [message.split(" ")[0] for message in caplog.messages] == ["memory://"]
+
+
+def test_plain_http_is_refused_in_djangos_words() -> None:
+    """Ruling 6: the remedy names settings that a Django project has."""
+    browser = Browser()
+    browser.client.raise_request_exception = True
+
+    with pytest.raises(InsecureTransport, match=r"SECURE_PROXY_SSL_HEADER.*'ALLOW_HTTP_HOSTS': \['example.com'\]"):
+        browser.post("/act/?do=set&key=a&value=1", HTTP_HOST="example.com")

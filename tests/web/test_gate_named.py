@@ -165,6 +165,13 @@ def test_prefetches_keep_nobody_signed_in() -> None:
 # --- crawlers and caches
 
 
+@pytest.mark.parametrize("headers", [PAGE, PROGRAM])
+def test_a_path_that_is_no_text_is_refused_and_not_a_fault(headers: dict[str, str]) -> None:
+    """S-54: what a server makes of octets that are not UTF-8 is 400, also where it leaves surrogates of them."""
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert asyncio.run(ask(gated(), "/x", headers=raw, scope={"path": "/\udcff"})).status == 400
+
+
 def test_a_refused_path_loads_nothing() -> None:
     """Ruling 7: what is refused whoever asks is refused before the store is asked, also with load="always"."""
     store = Counting()

@@ -107,16 +107,13 @@ class _Take:
     async def ticket(self) -> Came:
         """Return the ticket, or why there is none."""
         mark = await self._find(self._names.mark)
-        legacy = None
         if mark is None:
             legacy = await self._read()
+            if legacy is not None:
+                return await self._begin(legacy)
             # Its row may be gone because another request has taken it over just now.
             mark = await self._find(self._names.mark)
-        if mark is not None:
-            return await self._go_on(mark, legacy)
-        if legacy is None:
-            return "unknown"
-        return await self._begin(legacy)
+        return "unknown" if mark is None else await self._go_on(mark, None)
 
     async def _begin(self, legacy: Legacy) -> Came:
         """Leave the mark of a credential that is new, and make its session."""

@@ -68,6 +68,10 @@ class Names(Discreet, frozen=True):
     secret: str
     _rest: str
 
+    def __repr__(self) -> str:
+        """Show the mark's public id, never the secret."""
+        return f"Names(mark={self.mark!r})"
+
     def session_id(self, tag: str | None) -> str:
         """Return the session's id; *tag* is its user's."""
         return f"{REGION}{tag or self._rest[:3]}{self._rest[3:]}"

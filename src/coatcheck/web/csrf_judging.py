@@ -88,7 +88,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     tested: bool = False
 
 
-_UNJUDGED: Final = Ruling(Step.FINE, by_headers=False)
+UNJUDGED: Final = Ruling(Step.FINE, by_headers=False)
+"""What becomes of a request that is none of this module's business."""
+
 _FINE: Final = Ruling(Step.FINE)
 
 
@@ -122,7 +124,7 @@ class Rules:
     def judge(self, asked: Asked) -> Ruling:
         """Decide by the table in the module's text."""
         if asked.carrier != "cookie" or self._is_safe(asked) or self._exempt.match(asked.path, asked.raw_path):
-            return _UNJUDGED
+            return UNJUDGED
         # Not a safe method, whatever it is called: those that are have been let go (G-13, G-14, G-17, CS-10).
         verdict = judge_origin("CONNECT", asked.headers, asked.own_origin, self._trusted)
         if isinstance(verdict, Refused):

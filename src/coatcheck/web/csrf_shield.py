@@ -13,7 +13,7 @@ from coatcheck.session import load as load_now
 from coatcheck.state import State
 from coatcheck.web.csrf import Csrf
 from coatcheck.web.csrf_fields import NoMultipart, has_form, token_in
-from coatcheck.web.csrf_judging import Asked, Reason, Rules, Step
+from coatcheck.web.csrf_judging import UNJUDGED, Asked, Reason, Rules, Step
 from coatcheck.web.origins import SAFE_METHODS
 
 if TYPE_CHECKING:
@@ -28,11 +28,18 @@ _TAKES_NOTHING: Final = SAFE_METHODS - {"GET"}
 class Shield:
     """See the module's text. One for each middleware."""
 
-    __slots__ = ("_csrf", "_own_tokens", "_rules")
+    __slots__ = ("_csrf", "_judges", "_own_tokens", "_rules")
 
-    def __init__(self, csrf: Csrf, trusted: frozenset[str], *, own_tokens: bool = True) -> None:
-        """Prepare checked options. ``own_tokens=False`` leaves to the framework what a token would decide."""
+    def __init__(
+        self, csrf: Csrf, trusted: frozenset[str], *, own_tokens: bool = True, callbacks_alone: bool = False
+    ) -> None:
+        """Prepare checked options. ``own_tokens=False`` leaves to the framework what a token would decide.
+
+        ``callbacks_alone=True`` is for routes that a framework has exempted: those that another site answers to are
+        still judged by their transaction, and nothing else is.
+        """
         self._csrf = csrf
+        self._judges = not callbacks_alone
         self._rules = Rules(csrf, trusted)
         self._own_tokens = own_tokens
 
@@ -59,7 +66,7 @@ class Shield:
         if self._rules.answers(request.route_path, request.raw_path):
             await self._receive(request, state)
             return
-        ruling = self._rules.judge(_asked(request, state, carrier))
+        ruling = self._rules.judge(_asked(request, state, carrier)) if self._judges else UNJUDGED
         # Caches keep answers to safe methods; a refusal says it of every method.
         state.csrf.varies = ruling.by_headers and request.method in SAFE_METHODS and not request.socket
         if ruling.step is Step.REFUSED:

@@ -159,9 +159,10 @@ class Request:
         """What decides the form of an answer that coatcheck gives itself."""
         scope = self.scope
         query: bytes = scope.get("query_string", b"")
-        path = quote(scope.get("root_path", "") + scope["path"], safe="/:@!$&'()*+,;=~-._")
-        if scope.get("root_path") and scope["path"].startswith(scope["root_path"]):
-            path = quote(scope["path"], safe="/:@!$&'()*+,;=~-._")
+        root, path = scope.get("root_path") or "", scope["path"]
+        whole = path if path.startswith(root) else root + path
+        # Some servers leave surrogates of octets that are no UTF-8.
+        path = quote(whole, safe="/:@!$&'()*+,;=~-._", errors="replace")
         target = path + ("?" + query.decode("latin-1") if query else "")
         return Asked(self.method, self._accept.decode("latin-1"), target, prefetch=not self.visit.may_renew)
 

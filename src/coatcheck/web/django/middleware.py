@@ -20,10 +20,12 @@ from django.urls import Resolver404, resolve
 
 from coatcheck.accounts import BlockingAccounts
 from coatcheck.blocking import Sessions
+from coatcheck.csrf_state import Leg
 from coatcheck.errors import CoatcheckError, ConfigurationError
 from coatcheck.lifecycle import Cookie
 from coatcheck.manager import raising
 from coatcheck.runtime import finish
+from coatcheck.state import State
 from coatcheck.web.bodies import LARGEST
 from coatcheck.web.django import expiry, responses, transport
 from coatcheck.web.django.configuration import current
@@ -135,8 +137,8 @@ def _admit(request: HttpRequest, exchange: Exchange, *, lazy: bool) -> HttpRespo
     except CoatcheckError as error:
         return responses.made_of(finish(exchange.answer(error)))
     state = exchange.state
-    if state.visit.carrier != "cookie":
-        # What no browser sends by itself needs no token of Django's either.
+    if state.visit.carrier != "cookie" or _is_callback(state):
+        # What no browser sends by itself needs no token of Django's either, and what has a transaction is judged by it.
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # noqa: SLF001 - Django's word for it
     if state.lazy is not None:
         state.lazy = partial(_load, exchange, state.lazy)
@@ -145,6 +147,12 @@ def _admit(request: HttpRequest, exchange: Exchange, *, lazy: bool) -> HttpRespo
     if exchange.scope["headers"] is not headers:
         transport.rewrite(request, exchange.scope["headers"])
     return None
+
+
+def _is_callback(state: State) -> bool:
+    """Whether the request is another site's answer that this browser waited for."""
+    judged = state.judged
+    return judged is not None and judged.leg is Leg.ANSWERS and judged.doubt is None
 
 
 def _load(exchange: Exchange, load: Callable[[], None]) -> None:

@@ -12,6 +12,8 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest
 from msgspec import structs
 
+from coatcheck.web.csrf import Csrf
+from coatcheck.web.csrf_shield import Shield
 from coatcheck.web.settings import Settings, Transport
 from coatcheck.web.wsgi import scope_of
 
@@ -28,19 +30,27 @@ class DjangoSettings(Settings):
     """The middleware's options, and what Django's test clients need: their cookie has one name wherever it goes."""
 
     def transport(self, scope: MutableMapping[str, Any], host: bytes, forwarded: bytes) -> Transport:
-        """As `Settings.transport`; in a test the cookie is called as the test client calls it, on plain http too."""
+        """As `Settings.transport`; in a test the cookie is called as the test client calls it, on plain http too.
+
+        Where a cookie may not travel, the remedy is in the words of Django's settings.
+        """
         found = super().transport(scope, host, forwarded)
         if not (scope.get(TESTED) or _is_test_host(host)):
-            return found
+            return found if found.insecure is None else structs.replace(found, insecure=_remedy(found.place.host))
         if found.cookie is None:
             found = structs.replace(found, cookie=self._plain, aside=self._plain_aside, insecure=None)
         name: str = django_settings.SESSION_COOKIE_NAME
         return structs.replace(found, cookie=found.cookie and dataclasses.replace(found.cookie, name=name))
 
     def unshielded(self) -> DjangoSettings:
-        """Return these settings for views that are ``csrf_exempt``: nothing is judged by where it came from."""
-        other = copy.copy(self)
+        """Return these settings for views that are ``csrf_exempt``: nothing is judged by where it came from.
+
+        Another site's answer is judged by what began in this browser, exempt or not: a view that takes one may well be.
+        """
+        other, csrf = copy.copy(self), self.options.csrf
         vars(other)["shield"] = None
+        if isinstance(csrf, Csrf) and csrf.callbacks:
+            vars(other)["shield"] = Shield(csrf, frozenset(), own_tokens=False, callbacks_alone=True)
         return other
 
 
@@ -59,6 +69,14 @@ def scope_for(request: HttpRequest) -> dict[str, Any]:
     scope["headers"] = [*_with_host(request, scope["headers"])]
     scope[TESTED] = _is_of_a_test_client(request)
     return scope
+
+
+def _remedy(host: str) -> str:
+    return (
+        f"a session over plain http to {host or 'an unnamed host'!r} could be read on the way. Serve https; behind a "
+        "proxy that does, set SECURE_PROXY_SSL_HEADER, or name the proxy: COATCHECK = {'TRUSTED_PROXIES': [...]}; for "
+        f"a network you trust write COATCHECK = {{'ALLOW_HTTP_HOSTS': [{host!r}]}}"
+    )
 
 
 def _is_of_a_test_client(request: HttpRequest) -> bool:

@@ -1,8 +1,9 @@
 """How long a pattern may take: what could need exponential time, or the cube of a path's length, is refused.
 
-Python's ``re`` tries every way in which repetitions can share a text between them. Two rules keep that small, and both
-refuse some patterns that would be harmless: nothing that can vary in length is repeated, and at most two repetitions
-without a bound follow one another. A path has a bound too (`coatcheck.web.gate.paths.LONGEST`).
+Python's ``re`` tries every way in which repetitions can share a text between them, and every way to take or leave what
+is optional. Three rules keep that small, and all refuse some patterns that would be harmless: nothing that can vary in
+length is repeated, at most two repetitions without a bound follow one another, and choices (``?`` and alternatives) are
+few. A path has a bound too (`coatcheck.web.gate.paths.LONGEST`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import re
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 MOST: Final = 2
 """Repetitions without a bound that may follow one another in a matcher."""
+
+CHOICES: Final = 8
+"""Choices that a matcher may have; each repetition without a bound takes two of them."""
 
 _OPENING: Final = re.compile(r"\((\?(?::|=|!|<=|<!))?")
 _QUANTIFIER: Final = re.compile(r"(?:([*+?])|\{(?=[0-9,])([0-9]*)(,?)([0-9]*)\})\??")
@@ -28,12 +33,14 @@ class Shape(Struct, frozen=True):
         varies: whether it can match texts of different lengths.
         branches: whether there are alternatives in it.
         repeated: the single characters or classes that are repeated without a bound.
+        choices: how many times something may be taken or left, or one of several taken.
     """
 
     repetitions: int = 0
     varies: bool = False
     branches: bool = False
     repeated: tuple[str, ...] = ()
+    choices: int = 0
 
     def then(self, other: Shape, *, ahead: bool = False) -> Shape:
         """Return the shape of this followed by *other*; what only looks *ahead* takes no text away."""
@@ -43,6 +50,7 @@ class Shape(Struct, frozen=True):
             self.varies or (other.varies and not ahead),
             self.branches or other.branches,
             self.repeated + other.repeated,
+            self.choices + other.choices,
         )
 
 
@@ -56,15 +64,20 @@ def shape_of(pattern: str) -> Shape:
 
 
 def bounded(shape: Shape, pattern: str) -> Shape:
-    """Return *shape* if not too many repetitions follow one another in *pattern*.
+    """Return *shape* if *pattern* has neither too many repetitions that follow one another nor too many choices.
 
     Raises:
-        ValueError: too many do.
+        ValueError: it has.
     """
     if shape.repetitions > MOST:
         raise ValueError(
             f"{pattern!r} repeats without a bound more than {MOST} times in a row, which takes too long on a path made "
             "for it; write what stands between the repetitions, or several matchers"
+        )
+    if shape.choices + 2 * shape.repetitions > CHOICES:
+        raise ValueError(
+            f"{pattern!r} has too many optional parts and alternatives in a row, which take exponential time on a path "
+            "made for it; write several matchers"
         )
     return shape
 
@@ -72,11 +85,13 @@ def bounded(shape: Shape, pattern: str) -> Shape:
 def _alternatives(pattern: str, at: int) -> tuple[Shape, int]:
     """Read branches up to the end or a closing parenthesis; return their worst and where they end."""
     shape, at = _sequence(pattern, at)
+    several = pattern[at : at + 1] == "|"
     while pattern[at : at + 1] == "|":
         other, at = _sequence(pattern, at + 1)
         most = max(shape.repetitions, other.repetitions)
-        shape = Shape(most, varies=True, branches=True, repeated=shape.repeated + other.repeated)
-    return shape, at
+        choices = max(shape.choices, other.choices)
+        shape = Shape(most, varies=True, branches=True, repeated=shape.repeated + other.repeated, choices=choices)
+    return (replace(shape, choices=shape.choices + 1) if several else shape), at
 
 
 def _sequence(pattern: str, at: int) -> tuple[Shape, int]:
@@ -89,7 +104,7 @@ def _sequence(pattern: str, at: int) -> tuple[Shape, int]:
             inner, ahead, at = _single(pattern, at)
         worst = max(worst, shape.repetitions + inner.repetitions)
         shape = shape.then(inner, ahead=ahead)
-    return Shape(max(worst, shape.repetitions), shape.varies, shape.branches, shape.repeated), at
+    return replace(shape, repetitions=max(worst, shape.repetitions)), at
 
 
 def _group(pattern: str, at: int) -> tuple[Shape, bool, int]:
@@ -129,8 +144,8 @@ def _repeated(inner: Shape, quantifier: re.Match[str], text: str) -> Shape:
     if fixed:
         return inner
     if most == 1:
-        return Shape(inner.repetitions, varies=True, branches=inner.branches, repeated=inner.repeated)
-    return Shape(inner.repetitions + 1, varies=True, branches=inner.branches, repeated=(*inner.repeated, text))
+        return replace(inner, varies=True, choices=inner.choices + 1)
+    return replace(inner, repetitions=inner.repetitions + 1, varies=True, repeated=(*inner.repeated, text))
 
 
 def _most(quantifier: re.Match[str]) -> int:

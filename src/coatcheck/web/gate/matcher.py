@@ -31,6 +31,9 @@ LONGEST: Final = 500
 """Characters that a matcher may have."""
 
 _SEGMENT: Final = "[^/]+?"
+_UP_TO: Final = re.compile(r"\(\?:\(\?!(?:\\.|[^\\()])+\)\[\^/\]\)\+\?", re.DOTALL)
+"""A segment that ends before a text, as `_Reader` writes it."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _SPECIAL: Final = frozenset("*+?{}():\\")
 _NEVER: Final = re.compile(r"[\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}|//")
@@ -143,24 +146,25 @@ def _shape(parts: list[str | Parameter]) -> Shape:
             if part.modifier in ("*", "+"):
                 _check_repeated(part, own)
                 own = Shape(1, varies=True)
-            total = total.then(own)
+            total = total.then(own).then(Shape(choices=int(part.modifier == "?")))
     return total
 
 
 def _is_plain(pattern: str) -> bool:
-    return not pattern or pattern.endswith("[^/])+?") or pattern == _SEGMENT
+    return not pattern or pattern == _SEGMENT or _UP_TO.fullmatch(pattern) is not None
 
 
 def _check_repeated(part: Parameter, own: Shape) -> None:
-    """Refuse a repeated parameter whose pattern could take what separates its repetitions.
+    """Refuse a repeated parameter whose pattern could take what separates its repetitions, or vary in several ways.
 
     Raises:
         ValueError: says which and what to write.
     """
     between = (part.suffix + part.prefix)[0]
     crossing = [text for text in own.repeated if re.fullmatch(text, between, re.ASCII | re.DOTALL)]
-    if own.branches or crossing:
-        why = "its alternatives" if own.branches else f"{crossing[0]} in it"
+    several = own.choices > 0 or own.repetitions > 1
+    if several or crossing:
+        why = "its choices" if several else f"{crossing[0]} in it"
         raise ValueError(
             f"the pattern {part.pattern!r} is repeated by {part.modifier!r}, and {why} can then take exponential time; "
             "leave out the pattern or the modifier"
