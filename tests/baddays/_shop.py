@@ -45,7 +45,9 @@ class Shop:
     async def browser(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         """Open a browser, with a cookie that it had before."""
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=LOCAL, timeout=PATIENCE, headers={"origin": LOCAL}) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=LOCAL, timeout=PATIENCE, headers={"origin": LOCAL}
+        ) as client:
             if token is not None:
                 client.cookies.set("session", token, domain="localhost.local", path="/")
             yield client

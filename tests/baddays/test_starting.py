@@ -31,7 +31,10 @@ def test_an_application_does_not_start_without_its_store(kind: str, caplog: pyte
     """The lifespan fails with host and port in the message and without the password, in the cause and the log too."""
     port = free_port()
     shop = Shop(NOWHERE[kind](port))
-    with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}") as refused, TestClient(shop.app, base_url=LOCAL, headers={"origin": LOCAL}):
+    with (
+        pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}") as refused,
+        TestClient(shop.app, base_url=LOCAL, headers={"origin": LOCAL}),
+    ):
         pass
     error: BaseException | None = refused.value
     while error is not None:

@@ -160,6 +160,7 @@ def test_the_session_is_looked_at_only_where_a_rule_needs_it(method: str, path: 
         ("GET", "_%6d%65thod=DELETE", {}, Forbidden(("admin",))),
         ("GET", "_METHOD=DELETE", {}, Forbidden(("admin",))),
         ("GET", "_method=PUT", {}, Denied()),
+        ("GET", "a&" * 5000 + "_method=GET", {}, Denied()),
         ("GET", "_method=PUT&_method=DELETE", {}, Denied()),
         ("GET", "_method=DELETE&_method=PUT", {}, Denied()),
         ("DELETE", "_method=GET", {}, Forbidden(("admin",))),

@@ -137,7 +137,8 @@ def test_errors_can_be_unexplained(gone: str) -> None:
 
 def test_variables_are_found_however_they_are_asked_for() -> None:
     """The environment's three spellings are seen, and other mappings are not."""
-    source = 'os.environ.get("A")\nos.environ["B"]\nos.getenv("C", "")\nother.get("D")\nenviron.get("E")\nos.environ.get(name)\n'
+    asked = ('os.environ.get("A")', 'os.environ["B"]', 'os.getenv("C", "")', "os.environ.get(name)")
+    source = "\n".join((*asked, 'other.get("D")', 'environ.get("E")'))
 
     assert sorted(kinds.asked_for(source)) == ["A", "B", "C"]
 

@@ -101,7 +101,6 @@ def test_allowed_http_host_works_and_is_the_one_loud_word() -> None:
 
 def test_scheme_behind_a_proxy_counts_only_from_trusted_hops() -> None:
     """X-Forwarded-Proto decides the cookie only where the proxy is named (S-76, 4.1.3)."""
-
     forwarded = {"x-forwarded-proto": "https", "origin": "https://shop.example"}
 
     async def names(world: World) -> str:

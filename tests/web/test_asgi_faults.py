@@ -286,7 +286,10 @@ async def knock(world: World, *, extension: bool, query: bytes = b"") -> list[di
     scope = {
         "type": "websocket", "scheme": "ws", "path": "/guarded", "raw_path": b"/guarded", "query_string": query,
         "root_path": "", "subprotocols": [], "client": ("127.0.0.1", 1), "server": ("localhost", 8000),
-        "headers": [(b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000"), (b"cookie", b"session=0" + b"A" * 25 + b"." + b"A" * 43)],
+        "headers": [
+            (b"host", b"localhost:8000"), (b"origin", b"http://localhost:8000"),
+            (b"cookie", b"session=0" + b"A" * 25 + b"." + b"A" * 43),
+        ],
         "extensions": {"websocket.http.response": {}} if extension else {},
     }  # fmt: skip
 

@@ -122,7 +122,9 @@ def test_cors_is_added_after_ours(*, outside: bool) -> None:
     app.add_middleware(CORSMiddleware, allow_origins=["https://web.example"], allow_credentials=True)
     if not outside:
         app.add_middleware(SessionMiddleware, sessions=memory())
-    answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get("/me", headers={"origin": "https://web.example"})
+    answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get(
+        "/me", headers={"origin": "https://web.example"}
+    )
     assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (401, outside)
 
 
@@ -133,7 +135,9 @@ def test_gzip_may_be_anywhere(*, outside: bool) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1)
     if not outside:
         app.add_middleware(SessionMiddleware, sessions=memory())
-    answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get("/typed", headers={"accept-encoding": "gzip"})
+    answer = TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}).get(
+        "/typed", headers={"accept-encoding": "gzip"}
+    )
     assert answer.headers["content-encoding"] == "gzip"
     assert {part.strip() for part in answer.headers["vary"].split(",")} == {"Cookie", "Accept-Encoding"}
     assert answer.headers["set-cookie"].startswith("session=")
@@ -172,7 +176,10 @@ def test_the_store_is_not_there_at_the_start() -> None:
     """The application does not start, and says which store, and what to do."""
     port = free_port()
     app = site(sessions=AsyncSessions(f"redis://:hunter2@localhost:{port}"))
-    with pytest.raises(Exception, match="reached") as caught, TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}):
+    with (
+        pytest.raises(Exception, match="reached") as caught,
+        TestClient(app, base_url=LOCAL, headers={"origin": LOCAL}),
+    ):
         pass
     unreached = says.UNREACHED.replace("6379", str(port))
     assert ending(caught.value).partition(": ")[2] == (

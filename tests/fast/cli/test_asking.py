@@ -139,7 +139,7 @@ STARLETTES = """
     [
         ("listed", "is Starlette's own, which keeps sessions in the cookie; write: from coatcheck.web.starlette"),
         ("wrapped", "is Starlette's own"),
-        ("mixed", "missing 1 required keyword-only argument: 'sessions'; write app.add_middleware(SessionMiddleware, sessions="),
+        ("mixed", "missing 1 required keyword-only argument: 'sessions'; write app.add_middleware(SessionMiddleware"),
     ],
 )
 def test_starlette_s_own_middleware_is_wrong_usage(name: str, said: str) -> None:

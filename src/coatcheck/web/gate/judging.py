@@ -32,6 +32,7 @@ OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-m
 
 _IN_FORMS: Final = frozenset({"PUT", "PATCH", "DELETE"})
 _LENGTHS: Final = frozenset(map(len, OVERRIDES | {b"content-type"}))
+_MOST_FIELDS: Final = 1000
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
@@ -217,12 +218,20 @@ def methods_of(inquiry: Inquiry, *, form_overrides: bool = False) -> tuple[str, 
         elif lowered == b"content-type":
             kind += value.lower()
     if inquiry.query and names_a_method(inquiry.query):
-        pairs = parse_qsl(inquiry.query.decode("latin-1"), keep_blank_values=True)
-        found += [value for name, value in pairs if name.lower() == "_method"]
+        found += _methods_in(inquiry.query)
     if form_overrides and inquiry.method.upper() == "POST" and any(form in kind for form in _FORMS):
         found += sorted(_IN_FORMS)
     own = inquiry.method.strip().upper()
     return tuple(dict.fromkeys((own, *(method.strip().upper() for method in found if method.strip()))))
+
+
+def _methods_in(query: bytes) -> Iterable[str]:
+    """Return the methods that a query asks for; all of a form's where nobody should read so many fields."""
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return sorted(_IN_FORMS)
+    return [value for name, value in pairs if name.lower() == "_method"]
 
 
 def ruling_for(book: Book, method: str, path: str) -> Ruling:
