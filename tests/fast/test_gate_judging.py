@@ -177,6 +177,21 @@ def test_an_overridden_method_is_judged_as_overridden(
     assert judge(GATE, method, "/docs/1", ANN, query=query, **headers) == decision
 
 
+@pytest.mark.parametrize("own", ["GET", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("among", ["DELETE", "X0"])
+def test_thousands_of_methods_cost_no_more_than_the_rules_tell_apart(own: str, among: str) -> None:
+    """G-13: a header full of methods is judged by all that rules name, and its others are judged once."""
+    listed = [f"X{number}" for number in range(5000)]
+    header = ",".join([*listed[:2500], among, *listed[2500:]])
+    raw = [(b"origin", b"null"), (b"access-control-request-method", b"GET"), (b"x-http-method", header.encode())]
+
+    case = GATE.consider(Inquiry(method=own, path="/docs/1", headers=raw))
+
+    assert len(case.rulings) <= 10
+    assert GATE.decide(case, BOB, NOW) == Denied()
+    assert ("rule 9" in {ruling.by for ruling in case.rulings}) is ("DELETE" in (own, among))
+
+
 @pytest.mark.parametrize("method", ["", " "])
 def test_a_request_without_a_method_is_judged(method: str) -> None:
     """S-54: what a server makes of a broken request line is no way past the rules."""

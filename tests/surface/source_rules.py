@@ -42,6 +42,7 @@ CORE: Final = frozenset(
         ),
         *("discreet", "issued", "selection", "tokens", "transitions", "verbs", "wrong_words"),
         *(f"web.gate.{name}" for name in ("backtracking", "headers", "judging", "matcher", "paths", "rules")),
+        "web.origins",
     )
 )
 ENGINES: Final = re.compile(r"coatcheck\.stores\.(_?memory|_?sqlite|_?redis|_?postgres)")

@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 
 from coatcheck import AsyncSessions, Policy, Sessions
 from coatcheck.errors import ConfigurationError, InsecureTransport, TooLate
+from coatcheck.web.asgi import accounts_in
 from coatcheck.web.csrf import Csrf
 from coatcheck.web.fastapi import BlockingSession, SessionMiddleware
 from coatcheck.web.starlette import session_of
@@ -346,6 +347,32 @@ def test_a_token_can_be_checked_where_sessions_load_on_demand() -> None:
         token = (await host.ask("GET", cookies=cookies)).body
         assert await post(host, cookies, token) == 200
         assert await post(host, cookies, token[1:] + "A") == 403
+
+    run(story)
+
+
+def test_the_cookie_of_other_accounts_is_one_of_ours() -> None:
+    """G-10: a silent request that holds a browser's list of accounts, and no session, needs a token to act."""
+
+    async def story() -> None:
+        host = Host(accounts=3)
+        listed = f"{SESSION}-accounts"
+
+        async def add(request: Request) -> None:
+            await accounts_in(request.scope).add(request.query_params["user"])
+
+        async def leave(request: Request) -> None:
+            await accounts_in(request.scope).sign_out_all()
+
+        host.act = add
+        jar: dict[str, str] = {}
+        for user in ("ada", "bob"):
+            got = await host.ask(headers=SAME, cookies=jar, query_string=f"user={user}".encode())
+            jar |= {name: value for name in (SESSION, listed) if (value := got.cookie(name))}
+        host.act = leave
+        got = await host.ask(cookies={listed: jar[listed]})
+        assert (got.status, got.reached) == (403, False)
+        assert len(await host.sessions.list("ada")) == 1
 
     run(story)
 

@@ -1,7 +1,8 @@
-"""Litestar and the gate: what is judged is the path that was asked for, whatever Litestar's router has made of it."""
+"""Litestar's router and what stands before it: the path that was asked for is judged, and coatcheck's page is there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from coatcheck import AsyncSessions
 from coatcheck.web.csrf import Csrf
+from coatcheck.web.entering import Entering
 from coatcheck.web.gate import Gate, Rule
 from coatcheck.web.litestar import CoatcheckPlugin
 
@@ -134,6 +136,22 @@ def test_what_the_gate_takes_out_is_gone_for_the_handler(cors: CORSConfig | None
     with TestClient(app, base_url=LOCAL) as client:
         spoofed = {"x-user-id": "root", "X_User_Role": "admin", "origin": "https://any.example"}
         assert client.get("/open", headers=spoofed).json() == {}
+
+
+def test_the_page_of_exchange_tickets_is_there() -> None:
+    """S-12: Litestar runs middleware for its own routes alone, so coatcheck's page is one of them."""
+    sessions = AsyncSessions("memory://")
+    app = Litestar([secret], plugins=[CoatcheckPlugin(sessions, entering=Entering(), gate=GATE)], logging_config=None)
+    with TestClient(app, base_url=LOCAL) as client:
+        client.follow_redirects = False
+        issued = client.blocking_portal.call(lambda: sessions.issue_exchange("ann", next="/me"))
+        moved = client.get(f"/enter?sid={issued.token}")
+        assert (moved.status_code, moved.headers["location"]) == (303, "/enter")
+        page = client.get("/enter")
+        assert "Sign in as ann?" in page.text
+        form = {"csrf_token": re.findall('name="csrf_token" value="([^"]+)"', page.text)[0], "choice": "enter"}
+        done = client.post("/enter", data=form, headers={"origin": LOCAL})
+        assert (done.status_code, done.headers["location"]) == (303, "/me")
 
 
 def test_an_exempt_path_is_not_found_below_a_mount() -> None:

@@ -1,7 +1,8 @@
 """May this request change something? The one decision about cross-site request forgery, without I/O.
 
 The table, first match wins. *Says nothing* means that ``Sec-Fetch-Site``, ``Origin`` and ``Referer`` are all absent,
-which no browser's form or script sends today; *our cookie* is the session's or that of a visitor's forms.
+which no browser's form or script sends today; *our cookie* is the session's, that of a visitor's forms or that of a
+list of accounts.
 
 ===================================================  ==================================
 the request                                          ruling

@@ -146,7 +146,7 @@ def _asked(request: Request, state: State, carrier: Carrier) -> Asked:
         headers=scope["headers"],
         own_origin=request.place.origin,
         socket=request.socket,
-        cookie=state.presented or request.has_form_cookie,
+        cookie=state.presented or request.has_form_cookie or request.has_accounts_cookie,
         carrier=carrier,
         tested=request.tested,
     )

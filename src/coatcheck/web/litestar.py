@@ -19,7 +19,7 @@ try:
     from litestar.connection import ASGIConnection
     from litestar.di import NamedDependency, Provide
     from litestar.exceptions import HTTPException
-    from litestar.handlers import BaseRouteHandler
+    from litestar.handlers import BaseRouteHandler, asgi
     from litestar.middleware.session import SessionMiddleware as LitestarSessions
     from litestar.plugins import InitPlugin
     from litestar.types import ASGIApp, Scope
@@ -35,7 +35,7 @@ from coatcheck.user import User
 from coatcheck.web.asgi import SessionMiddleware, accounts_in, loaded_session_in, session_in
 from coatcheck.web.asgi_exchange import EXCHANGE
 from coatcheck.web.exchange import Exchange
-from coatcheck.web.litestar_route import FAILURE, Route, onward
+from coatcheck.web.litestar_route import FAILURE, Route, answered_before, onward
 from coatcheck.web.settings import MiddlewareOptions
 
 __all__ = [
@@ -79,12 +79,13 @@ class CoatcheckPlugin(InitPlugin):
         ConfigurationError: holds everything that is wrong with the options.
     """
 
-    __slots__ = ("_lifespan", "_served", "sessions")
+    __slots__ = ("_entering", "_lifespan", "_served", "sessions")
 
     def __init__(self, sessions: AsyncSessions, **options: Unpack[MiddlewareOptions]) -> None:
         """Check the options; nothing is opened yet."""
         self.sessions = sessions
         self._served = SessionMiddleware(onward, sessions=sessions, **options)
+        self._entering = self._served.settings.entering
         self._lifespan = self._served._lifespan  # noqa: SLF001 - Litestar's lifespan does not pass through it
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
@@ -105,6 +106,9 @@ class CoatcheckPlugin(InitPlugin):
         config.exception_handlers = {CoatcheckError: _leave_to_coatcheck, **config.exception_handlers}
         for name, provide in _DEPENDENCIES.items():
             config.dependencies.setdefault(name, Provide(provide))
+        if self._entering is not None:
+            # Litestar runs middleware for the routes that it has, and this page is coatcheck's.
+            config.route_handlers.append(asgi(self._entering.path, copy_scope=True)(answered_before))
         cache = config.response_cache_config
         cache.cache_response_filter = _never_a_visitors(cache.cache_response_filter)
         return app_config

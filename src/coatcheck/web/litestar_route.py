@@ -8,10 +8,13 @@ more, and below a mount not the mount's own path either. Rules are about the pat
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from litestar.types import Empty
+from litestar.types import Receive as LitestarReceive
+from litestar.types import Scope as LitestarScope
+from litestar.types import Send as LitestarSend
 from litestar.utils import normalize_path
 from litestar.utils.scope.state import ScopeState
 
@@ -19,9 +22,6 @@ from coatcheck.awaiting import AsyncSession
 from coatcheck.errors import CoatcheckError
 from coatcheck.web.asgi_exchange import EXCHANGE
 from coatcheck.web.exchange import Exchange
-
-if TYPE_CHECKING:
-    from litestar.types import Scope as LitestarScope
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,6 +45,10 @@ async def onward(scope: Scope, receive: Receive, send: Send) -> None:
         # Litestar's CORS has read them by now, and its requests would go on reading what a gate has taken out.
         ScopeState.from_scope(cast("LitestarScope", scope)).headers = Empty
     await inside.serve(scope, receive, send)
+
+
+async def answered_before(scope: LitestarScope, receive: LitestarReceive, send: LitestarSend) -> None:
+    """Stand at a path that the middleware answers by itself; nobody comes here."""
 
 
 class Route:

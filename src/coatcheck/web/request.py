@@ -113,6 +113,12 @@ class Request:
         """Whether the browser sent the cookie of a visitor's forms, usable or not."""
         return self._aside is not None and self._read(self._aside.form) is not None
 
+    @property
+    def has_accounts_cookie(self) -> bool:
+        """Whether the browser sent the cookie of its list of accounts, usable or not."""
+        listed = None if self._aside is None else self._aside.accounts
+        return listed is not None and self._read(listed) is not None
+
     def form_cookie(self) -> str | None:
         """Return the value of the cookie of a visitor's forms; ``None`` for nothing usable."""
         found = self._aside and self._read(self._aside.form)

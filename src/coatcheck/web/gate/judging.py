@@ -33,6 +33,7 @@ OVERRIDES: Final = frozenset({b"x-http-method-override", b"x-http-method", b"x-m
 _IN_FORMS: Final = frozenset({"PUT", "PATCH", "DELETE"})
 _LENGTHS: Final = frozenset(map(len, OVERRIDES | {b"content-type"}))
 _MOST_FIELDS: Final = 1000
+_MOST_METHODS: Final = 8
 _FORMS: Final = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
@@ -189,7 +190,16 @@ def consider(book: Book, inquiry: Inquiry) -> Case:
     methods = methods_of(inquiry, form_overrides=book.form_overrides)
     if methods == ("OPTIONS",) and is_preflight(inquiry):
         return Case(preflight=True)
+    if len(methods) > _MOST_METHODS:
+        methods = _told_apart(book, methods)
     return Case(tuple(ruling_for(book, method, inquiry.path) for method in methods))
+
+
+def _told_apart(book: Book, methods: Sequence[str]) -> tuple[str, ...]:
+    """Return one method for all that no rule names, and those that rules name: a header may hold thousands."""
+    named = frozenset(method for rule in book.rules for method in rule.methods or ())
+    others = [method for method in methods if method not in named]
+    return (*others[:1], *(method for method in methods if method in named))
 
 
 def is_preflight(inquiry: Inquiry) -> bool:
