@@ -171,7 +171,8 @@ def first_release(path: Path, filled: Path) -> None:
             old.execute(statement)
         old.execute("ATTACH ? AS filled", (str(filled),))
         for (table,) in old.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
-            old.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM filled.{table}")  # noqa: S608
+            columns = ", ".join(row[1] for row in old.execute(f"PRAGMA main.table_info({table})"))
+            old.execute(f"INSERT OR REPLACE INTO main.{table} ({columns}) SELECT {columns} FROM filled.{table}")  # noqa: S608
         old.execute("PRAGMA application_id = 0x636F6174")
         old.execute("PRAGMA user_version = 1")
     old.close()

@@ -140,7 +140,7 @@ def test_the_same_plan_asks_for_the_same(tmp_path: Path) -> None:
     """A seed repeats what every actor does, and the plan of faults."""
 
     def asked() -> list[tuple[str, str, str | None]]:
-        first = play(MemoryStore, 3, tmp_path).ops[:200]
+        first = play(MemoryStore, 3, tmp_path).ops[:150]  # later one transaction has to wait, for a time of its own
         return [(op.verb, op.answer, op.session and op.session[4:]) for op in first]  # the tag is the store's own
 
     assert asked() == asked()

@@ -82,7 +82,7 @@ class AsgiCaller:
 
     def _scope(self, ask: Ask) -> dict[str, Any]:
         path, _, query = ask.path.partition("?")
-        headers = [(b"host", HOST.encode()), (b"user-agent", b"torture")]
+        headers = [(b"host", HOST.encode()), (b"user-agent", b"torture"), (b"origin", f"https://{HOST}".encode())]
         if ask.cookie:
             headers.append((b"cookie", ask.cookie.encode("latin-1")))
         return {

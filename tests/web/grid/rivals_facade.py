@@ -144,10 +144,10 @@ def for_scenario(kind: type[RivalSite], scenario: Scenario) -> RivalSite:
 
 async def verdict_on(site: RivalSite, scenario: Scenario) -> str | None:
     """Run a scenario over a rival: ``None`` when it went well, `NOT_OFFERED`, or what went wrong."""
-    if not scenario.needs <= site.offers:
-        return NOT_OFFERED
     site.refuse = _not_offered
     try:
+        if not scenario.needs <= site.offers:
+            return NOT_OFFERED
         return await asyncio.wait_for(scenario.check(site), 30)
     except NotOffered:
         return NOT_OFFERED
