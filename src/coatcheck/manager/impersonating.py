@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from coatcheck.data import Data
 from coatcheck.manager.credentials import checked_roles, checked_user
 from coatcheck.manager.making import Taken, make
-from coatcheck.manager.returning import stop_impersonating
+from coatcheck.manager.returning import stop_impersonating as stop_impersonating
 from coatcheck.manager.rotating import rotate_in_turn
 from coatcheck.manager.saving import new_record
 from coatcheck.manager.stepping_up import own_record
@@ -22,8 +22,6 @@ from coatcheck.origin import Origin
 from coatcheck.state import State
 from coatcheck.tokens import Ticket
 from coatcheck.verbs import Change
-
-__all__ = ["impersonate", "stop_impersonating"]
 
 
 async def impersonate(state: State, user_id: str, *, roles: Sequence[str] | None) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from coatcheck.manager import cutoffs, raising, returning
-from coatcheck.manager.credentials import Credentials
+from coatcheck.manager.credentials import Credentials as Credentials
 from coatcheck.manager.making import make, take_over
-from coatcheck.manager.rotating import rotate
+from coatcheck.manager.rotating import rotate as rotate
 from coatcheck.manager.saving import new_record
 from coatcheck.model import Millis, replace
 from coatcheck.state import State
-
-__all__ = ["Credentials", "login", "rotate"]
 
 
 async def login(state: State, credentials: Credentials, *, began_at: Millis | None = None, by: str = "login") -> None:

@@ -6,6 +6,4 @@ Django's test clients, scripts and other packages import `SessionStore` from the
 from __future__ import annotations
 
 from coatcheck.web.django.linking import link as link  # whoever signs in through this engine is linked
-from coatcheck.web.django.store import SessionStore
-
-__all__ = ["SessionStore"]
+from coatcheck.web.django.store import SessionStore as SessionStore
