@@ -53,11 +53,10 @@ class Visit:
     def leave(self) -> tuple[Outcome, Outcome]:
         """Return what the answer does with both cookies."""
         saved = self.world.save(self.session)
-        if self.world.mode == "async":
-            self.world.run(accounts.conclude(self.state))
-        else:
-            finish(accounts.conclude(self.state))
         known = self.state.accounts
+        if known is not None:
+            asked = accounts.conclude(known)
+            _ = self.world.run(asked) if self.world.mode == "async" else finish(asked)
         listed = None if known is None else known.listed
         return saved, Outcome(Cookie.KEEP) if listed is None else ticket_outcome(listed)
 

@@ -8,6 +8,7 @@ before anything else: of two requests that put the same session aside at once, o
 from __future__ import annotations
 
 from coatcheck.account import Account, Others, show
+from coatcheck.accounts_state import AccountsState
 from coatcheck.data import Data
 from coatcheck.errors import (
     CoatcheckError,
@@ -219,10 +220,10 @@ async def _end(state: State, record: Record) -> None:
     await ending.logout(beside)
 
 
-async def conclude(state: State) -> None:
+async def conclude(accounts: AccountsState) -> None:
     """Write what an answer needs written of the list that this request looked at: activity, or a new secret by age."""
-    if state.accounts is not None and state.accounts.listed is not None:
-        await saving.conclude(state.accounts.listed)
+    if accounts.listed is not None:
+        await saving.conclude(accounts.listed)
 
 
 def _in_use(state: State) -> Record | None:

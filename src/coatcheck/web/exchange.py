@@ -101,7 +101,8 @@ class Exchange:
         if self.state.judged is not None:
             await callbacks.conclude(self.state)
         outcome = await saving.conclude(self.state)
-        await accounts.conclude(self.state)
+        if self.state.accounts is not None:
+            await accounts.conclude(self.state.accounts)
         return self._settle(headers, outcome)
 
     async def answer(self, error: CoatcheckError) -> Answer:
